@@ -1,0 +1,31 @@
+"""Fixtures shared by all backend tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def data_folder() -> Path:
+    """Where real labelled data lies beside a developer's checkout; UFSEG_DATA overrides it."""
+    return Path(os.environ.get("UFSEG_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def pytest_report_header() -> str:
+    """Say in the output which data was used."""
+    folder = data_folder()
+    found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    return f"real data: {', '.join(found)}" if found else "real data: none found; tests that need it are skipped"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real labelled data; skips the test where there is none."""
+    folder = data_folder()
+    if not folder.is_dir():
+        pytest.skip("no real data here: set UFSEG_DATA to a folder laid out like the developers' shared/data")
+    return folder
