@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV   ?= .venv
+DATA   ?=
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK   := -c backend/constraints.txt
+SOURCES := backend UnifiedFocalSeg Testing demo
+
+# Qt widgets are tested without a screen.
+export QT_QPA_PLATFORM ?= offscreen
+
+.PHONY: demo test lint format lock clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python demo/run_demo.py $(if $(DATA),--data "$(DATA)")
+
+test: $(VENV)/.test lint
+	cd backend && ../$(BIN)/python -m pytest
+	$(BIN)/python -m pytest Testing
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	cd backend && ../$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+# torch first and by version: a CPU machine must not pull gigabytes of CUDA through another package's "torch".
+$(VENV)/.torch:
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v < (3, 14) else f"Python 3.10 to 3.13 is needed, this is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing PyTorch ..."
+	$(PIP) torch==2.13.0 || $(PIP) torch
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch backend/pyproject.toml backend/constraints.txt
+	@echo "Installing ufseg and slicer-core ..."
+	$(PIP) $(LOCK) -e "backend[slicer]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@echo "Installing what the tests need ..."
+	$(PIP) $(LOCK) -e "backend[slicer,test]"
+	@touch $@
+
+# Needs uv. torch and what it brings are left out: their build depends on the machine (see above).
+lock:
+	uv pip compile --quiet --universal --python-version 3.10 --extra slicer --extra test \
+	  --no-emit-package torch --no-emit-package triton --no-annotate --no-header backend/pyproject.toml \
+	  | grep -vE '^(nvidia|cuda)-' > backend/constraints.txt
+
+clean:
+	rm -rf demo/output demo/report.json demo/demo.png backend/build backend/src/*.egg-info
+	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .pytest_cache backend/.pytest_cache .mypy_cache backend/.mypy_cache .ruff_cache .hypothesis backend/.hypothesis
