@@ -1,0 +1,1 @@
+"""Scores, their summary, statistical tests and the gate that decides about promotion."""

@@ -1,0 +1,1 @@
+"""Devices, network building and model folders."""

@@ -1,0 +1,70 @@
+"""When a candidate may replace the promoted model."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ufseg.errors import InputError
+from ufseg.evaluation.gate import GateRule, decide
+
+
+def scores(organ: float, lesion: float, cases: int = 4) -> dict[str, dict[str, float]]:
+    return {f"case{i}": {"organ": organ, "lesion": lesion} for i in range(cases)}
+
+
+def test_the_first_version_is_promoted() -> None:
+    decision = decide(None, scores(0.7, 0.5))
+    assert decision.outcome == "promote"
+    assert "first version" in decision.reason
+    assert "0.600 on 4 validation cases" in decision.reason
+    assert decide(None, {}).outcome == "promote"
+
+
+def test_a_better_candidate_is_promoted() -> None:
+    decision = decide(scores(0.7, 0.5), scores(0.75, 0.6))
+    assert decision.outcome == "promote"
+    assert "0.600 → 0.675 on 4 validation cases" in decision.reason
+    assert decision.test is not None
+    assert decision.test.n == 4
+    assert decision.promoted_per_class == {"organ": pytest.approx(0.7), "lesion": pytest.approx(0.5)}
+
+
+@pytest.mark.parametrize("candidate", [scores(0.1, 0.1), scores(0.7, 0.5)])
+def test_a_worse_or_equal_candidate_is_kept_back(candidate: dict[str, dict[str, float]]) -> None:
+    decision = decide(scores(0.7, 0.5), candidate)
+    assert decision.outcome == "keep"
+    assert "0.600" in decision.reason
+
+
+def test_no_class_may_pay_for_the_others() -> None:
+    decision = decide(scores(0.7, 0.5), scores(0.9, 0.45))
+    assert decision.outcome == "keep"
+    assert "lesion falls from 0.500 to 0.450" in decision.reason
+    assert decide(scores(0.7, 0.5), scores(0.9, 0.49)).outcome == "promote"
+    assert decide(scores(0.7, 0.5), scores(0.9, 0.45), GateRule(max_class_drop=0.1)).outcome == "promote"
+
+
+def test_too_few_cases_ask_the_person() -> None:
+    decision = decide(scores(0.7, 0.5, cases=2), scores(0.9, 0.9, cases=2))
+    assert decision.outcome == "ask"
+    assert "2 validation cases" in decision.reason
+    assert decide({}, {}).outcome == "ask"
+
+
+def test_an_invented_class_counts_against_the_candidate() -> None:
+    promoted = {f"case{i}": {"organ": 0.8, "lesion": math.nan} for i in range(4)}
+    candidate = {f"case{i}": {"organ": 0.81, "lesion": 0.0} for i in range(4)}
+    assert decide(promoted, candidate).outcome == "keep"
+    assert decide(candidate, promoted).outcome == "promote"
+
+
+def test_a_new_class_is_not_compared() -> None:
+    promoted = {f"case{i}": {"organ": 0.8} for i in range(4)}
+    assert decide(promoted, scores(0.82, 0.1)).outcome == "promote"
+
+
+def test_refuses_different_cases() -> None:
+    with pytest.raises(InputError, match="case3"):
+        decide(scores(0.7, 0.5, cases=4), scores(0.7, 0.5, cases=3))
