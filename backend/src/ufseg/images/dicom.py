@@ -1,0 +1,92 @@
+"""A folder with one DICOM series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ufseg.errors import GeometryError, ImageError
+
+# Share of the slice distance by which a slice may lie off its place. Positions are decimal strings, often rounded
+# to 0.01 mm.
+PLACE_TOLERANCE = 0.02
+
+
+def read_series(folder: Path) -> Any:
+    """Read the one DICOM series in `folder` (not its subfolders) as a 3D SimpleITK image.
+
+    Slices are ordered by position, not by file name (GDCM's IPP sorter).
+
+    Raises:
+        ImageError: no series, several series, or slices that are missing, doubled or unreadable.
+        GeometryError: slices are sheared against each other (gantry tilt).
+    """
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if not series:
+        raise ImageError(
+            f"The folder {folder} holds no DICOM series. Give an image file, or the folder in which the slices "
+            "themselves lie."
+        )
+    files = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in series}
+    if len(files) > 1:
+        counts = ", ".join(f"{uid}: {len(names)} files" for uid, names in files.items())
+        raise ImageError(
+            f"The folder {folder} holds {len(files)} DICOM series ({counts}). Put each into a folder of its own "
+            "and give the one to be segmented."
+        )
+    names = next(iter(files.values()))
+    try:
+        if len(names) > 1:
+            _require_even_slices(names, folder)
+            reader = sitk.ImageSeriesReader()
+            reader.SetFileNames(names)
+            return reader.Execute()
+        return sitk.ReadImage(names[0])
+    except RuntimeError as error:
+        raise ImageError(
+            f"The DICOM series in {folder} cannot be read: {str(error).splitlines()[-1].strip()} "
+            "Export it again, uncompressed if possible."
+        ) from error
+
+
+def _require_even_slices(names: tuple[str, ...], folder: Path) -> None:
+    """Check that slices follow one another at one distance along their normal; ITK itself only warns."""
+    origins = []
+    normals = []
+    for name in names:
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(name)
+        reader.ReadImageInformation()
+        origins.append(reader.GetOrigin()[:3])
+        normals.append(np.asarray(reader.GetDirection(), dtype=np.float64).reshape(reader.GetDimension(), -1)[:3, 2])
+    if any(float(n @ normals[0]) < 0.999 for n in normals):
+        raise GeometryError(
+            f"The {len(names)} slices in {folder} are not parallel. Keep the slices of one stack only "
+            "(localisers often lie among them)."
+        )
+    steps = np.diff(np.asarray(origins, dtype=np.float64), axis=0)
+    along = steps @ normals[0]
+    distance = float(np.median(np.abs(along)))
+    if distance < 1e-4:
+        raise ImageError(
+            f"The {len(names)} slices in {folder} lie at the same position, as time points of one slice do. "
+            "Keep one volume per folder."
+        )
+    uneven = np.flatnonzero(np.abs(np.abs(along) - distance) > PLACE_TOLERANCE * distance)
+    if len(uneven):
+        worst = uneven[int(np.argmax(np.abs(np.abs(along[uneven]) - distance)))]
+        raise ImageError(
+            f"The {len(names)} slices in {folder} are not evenly spaced: mostly {distance:.4g} mm apart, but "
+            f"{abs(along[worst]):.4g} mm between slices {worst + 1} and {worst + 2}. Slices are missing or doubled: "
+            "export the whole series again."
+        )
+    across = np.linalg.norm(steps - np.outer(along, normals[0]), axis=1)
+    if float(across.max()) > PLACE_TOLERANCE * distance:
+        angle = float(np.degrees(np.arctan2(across.max(), distance)))
+        raise GeometryError(
+            f"The slices in {folder} are sheared by {angle:.3g} degrees (gantry tilt). Resample the series to "
+            "right angles first (3D Slicer does so when it loads it) and give the result."
+        )

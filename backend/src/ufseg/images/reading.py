@@ -1,0 +1,208 @@
+"""Images and label maps from files: NIfTI, NRRD, MetaImage, DICOM series, PNG and what else SimpleITK reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ufseg.errors import GeometryError, ImageError, LabelError
+from ufseg.images.case_files import CaseFiles, Region
+from ufseg.images.class_table import ClassTable
+from ufseg.images.completeness import require_complete
+from ufseg.images.dicom import read_series
+from ufseg.images.geometry import Geometry
+from ufseg.images.image import Image, LabelMap, stack_channels
+from ufseg.images.nifti import is_nifti, open_nifti
+
+LARGEST_LABEL = 65535
+
+
+def read_image(path: Path) -> Image:
+    """Read one study from a file, or from a folder that holds one DICOM series.
+
+    Args:
+        path: file or DICOM folder. Colour and vector pixels become channels; a volume of one slice stays 3D.
+
+    Returns:
+        Image with array ``[channel, k, j, i]`` or ``[channel, j, i]`` in the file's own pixel type.
+
+    Raises:
+        ImageError: the file is missing, truncated, of an unknown format, has more than three axes, or holds NaN or
+            infinite values; the folder holds no or several series.
+        GeometryError: its axes are empty, singular or sheared.
+    """
+    array, geometry = _read_channels(Path(path))
+    _require_finite(array, path)
+    return Image(array, geometry)
+
+
+def read_label_map(path: Path, classes: ClassTable | None = None, grid: Geometry | None = None) -> LabelMap:
+    """Read a label map; float files are accepted if every value is whole.
+
+    Args:
+        path: file with one value per voxel.
+        classes: if given, every value must be 0 or one of its values.
+        grid: if given, the image's grid, which the label map must share; the result then carries exactly this grid.
+
+    Returns:
+        LabelMap, uint8 where all values are at most 255, else uint16.
+
+    Raises:
+        ImageError: the file cannot be read, as in `read_image`.
+        LabelError: several channels, fractional, negative or too large values, or values outside `classes`.
+        GeometryError: the grid differs from `grid`.
+    """
+    path = Path(path)
+    channels, geometry = _read_channels(path)
+    if channels.shape[0] != 1:
+        raise LabelError(
+            f"{path} has {channels.shape[0]} values per voxel; a label map has one. Save it as a label map "
+            "(in 3D Slicer: export the segmentation to a labelmap) instead of a colour image."
+        )
+    label = LabelMap(_as_labels(channels[0], path), geometry)
+    if grid is not None:
+        geometry.require_same(
+            grid,
+            f"The label map {path}",
+            "its image",
+            "Resample the label map to the image's grid (nearest neighbour), or choose the image it was drawn on.",
+        )
+        label = LabelMap(label.array, grid)
+    if classes is not None:
+        classes.check_values(label.values(), f"The label map {path}")
+    return label
+
+
+def read_case(files: CaseFiles, classes: ClassTable | None = None) -> tuple[Image, LabelMap | None]:
+    """Read a case: channels stacked, label map checked, both cropped to `files.region` if one is set.
+
+    Returns:
+        Image ``[channel, (k,) j, i]`` and its label map, None where the case has none.
+
+    Raises:
+        ImageError, LabelError, GeometryError: as in `read_image` and `read_label_map`; the region lies outside.
+    """
+    image = stack_channels([read_image(p) for p in files.images], [str(p) for p in files.images])
+    label = None if files.label is None else read_label_map(files.label, classes, image.geometry)
+    if files.region is None:
+        return image, label
+    box, geometry = _crop(image.geometry, files.region, files.id)
+    of_each_channel = (slice(None), *box)
+    cropped = Image(image.array[of_each_channel], geometry)
+    return cropped, None if label is None else LabelMap(label.array[box], geometry)
+
+
+def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:
+    """Array with the channels first, and its grid."""
+    if not path.exists():
+        raise ImageError(f"There is no file {path}. Check the path, or that its drive is connected.")
+    image = read_series(path) if path.is_dir() else _read_file(path)
+    if image.GetDimension() > 3:
+        image = _drop_single_axes(image, path)
+    if "complex" in image.GetPixelIDTypeAsString():
+        raise ImageError(f"{path} holds complex numbers. Save its magnitude and give that.")
+    try:
+        geometry = Geometry.of(image)
+    except ValidationError as error:
+        reason = "; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
+        raise GeometryError(
+            f"The header of {path} describes no usable grid: {reason}. Export the image again."
+        ) from error
+    array: NDArray[Any] = sitk.GetArrayFromImage(image)
+    if image.GetNumberOfComponentsPerPixel() == 1:
+        return array[np.newaxis], geometry
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0)), geometry
+
+
+def _read_file(path: Path) -> Any:
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path} is empty (0 bytes). Copy or export it again.")
+    try:
+        if is_nifti(path):
+            return open_nifti(path)
+        require_complete(path)
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise ImageError(f"{path} cannot be read: {_reason(error)}. Check that it is a whole image file.") from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line of ITK's message without its source file names."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[-1].rsplit("ERROR: ", 1)[-1] if lines else "no reason was given"
+    return text.rstrip(".!")
+
+
+def _drop_single_axes(image: Any, path: Path) -> Any:
+    """Take away axes beyond the third where they hold one entry; refuse a real time series."""
+    size = image.GetSize()
+    if any(s > 1 for s in size[3:]):
+        shape = " × ".join(map(str, size))
+        raise ImageError(
+            f"{path} has {len(size)} axes ({shape}); one study has 2 or 3. Split it into one file per time point or "
+            "channel and give those."
+        )
+    return sitk.Extract(image, list(size[:3]) + [0] * (len(size) - 3), [0] * len(size))
+
+
+def _require_finite(array: NDArray[Any], path: Path) -> None:
+    if array.dtype.kind != "f":
+        return
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    bad = np.argwhere(~finite)
+    first = tuple(int(v) for v in bad[0][:0:-1])
+    raise ImageError(
+        f"{path} holds {len(bad)} value{'s' if len(bad) > 1 else ''} that "
+        f"{'are' if len(bad) > 1 else 'is'} NaN or infinite (the first at voxel {first}) out of {array.size}. "
+        "Replace them by real intensities and give the image again."
+    )
+
+
+def _as_labels(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """The same values as uint8 or uint16."""
+    _require_finite(array[np.newaxis], path)
+    if array.dtype.kind == "f":
+        fractional = array != np.rint(array)
+        if fractional.any():
+            values = np.unique(array[fractional])
+            shown = ", ".join(f"{v:.6g}" for v in values[:5])
+            raise LabelError(
+                f"The label map {path} holds {int(fractional.sum())} fractional values ({shown}"
+                f"{', …' if len(values) > 5 else ''}); classes are whole numbers. It may have been resampled "
+                "linearly, or be a probability map: give the label map itself."
+            )
+    low, high = array.min(), array.max()
+    if low < 0 or high > LARGEST_LABEL:
+        raise LabelError(
+            f"The label map {path} holds values from {low:g} to {high:g}; classes are 0 to {LARGEST_LABEL}. "
+            "Perhaps an image was given in place of its label map."
+        )
+    labels: NDArray[Any] = array.astype(np.uint8 if high <= 255 else np.uint16)
+    return labels
+
+
+def _crop(geometry: Geometry, region: Region, case: str) -> tuple[tuple[slice, ...], Geometry]:
+    """Array slices of a region and the grid of what they cut out."""
+    start, stop = region.start, region.stop
+    inside = len(start) == len(stop) == geometry.ndim and all(
+        0 <= a < b <= s for a, b, s in zip(start, stop, geometry.size, strict=True)
+    )
+    if not inside:
+        raise GeometryError(
+            f"The annotated region {start} to {stop} of case {case} does not lie in its image of size "
+            f"{geometry.size}. Give the region in voxels of this image."
+        )
+    cropped = Geometry(
+        size=tuple(b - a for a, b in zip(start, stop, strict=True)),
+        spacing=geometry.spacing,
+        origin=tuple(geometry.position(start).tolist()),
+        direction=geometry.direction,
+    )
+    return tuple(slice(a, b) for a, b in zip(reversed(start), reversed(stop), strict=True)), cropped
