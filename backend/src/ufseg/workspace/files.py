@@ -1,0 +1,123 @@
+"""Images and label maps in the content store, with what is known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from ufseg.errors import InputError, NotFoundError
+from ufseg.images.class_table import ClassTable
+from ufseg.images.geometry import Geometry
+from ufseg.images.image import Image, LabelMap
+from ufseg.workspace.database import Database, now
+from ufseg.workspace.records import FileRecord
+from ufseg.workspace.store import ContentStore
+from ufseg.workspace.tables import FileRow
+
+
+class Files:
+    """The image and label files of a workspace."""
+
+    def __init__(self, database: Database, store: ContentStore) -> None:
+        self._database = database
+        self._store = store
+
+    def temporary(self) -> Path:
+        """A path on the workspace's disk for an NRRD file that `add_file` will take."""
+        return self._store.temporary(".nrrd")
+
+    def add_file(self, path: Path) -> FileRecord:
+        """Take a finished NRRD file from `temporary` into the store, after reading it.
+
+        Raises:
+            ImageError: it cannot be read, has a time axis, or holds NaN or infinity; the file is removed.
+            StorageError: the disk is full or cannot be written.
+        """
+        from ufseg.images.reading import read_image  # SimpleITK is slow to import
+
+        try:
+            with named(path, "The uploaded file"):
+                image = read_image(path)
+            return self._adopt(path, image.channels, str(image.array.dtype), image.geometry)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def add_image(self, image: Image) -> FileRecord:
+        """Store an image as raw NRRD; see `add_file`."""
+        from ufseg.images.writing import write_image
+
+        path = self.temporary()
+        try:
+            write_image(path, image)
+            return self._adopt(path, image.channels, str(image.array.dtype), image.geometry)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def add_label_map(self, label: LabelMap, classes: ClassTable) -> FileRecord:
+        """Store a label map of a task's class values as raw NRRD; see `add_file`."""
+        from ufseg.images.writing import write_label_map
+
+        path = self.temporary()
+        try:
+            write_label_map(path, label, classes)
+            return self._adopt(path, 1, str(label.array.dtype), label.geometry)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def get(self, sha256: str) -> FileRecord:
+        """What is known about a file; raises NotFoundError."""
+        with self._database.reading() as session:
+            return self.record(session, sha256)
+
+    def path(self, sha256: str) -> Path:
+        """Where the file lies; raises NotFoundError."""
+        self.get(sha256)
+        return self._store.path(sha256)
+
+    @staticmethod
+    def record(session: Session, sha256: str) -> FileRecord:
+        """`get` within a transaction."""
+        row = session.get(FileRow, sha256)
+        if row is None:
+            raise NotFoundError(f"The workspace has no file {sha256[:80]!r}. Upload it first.")
+        return _record(row)
+
+    def _adopt(self, path: Path, channels: int, dtype: str, geometry: Geometry) -> FileRecord:
+        size = path.stat().st_size
+        sha256 = self._store.adopt(path, ".nrrd")
+        with self._database.writing() as session:
+            row = session.get(FileRow, sha256)
+            if row is None:
+                row = FileRow(
+                    sha256=sha256,
+                    size_bytes=size,
+                    channels=channels,
+                    dtype=dtype,
+                    geometry=geometry.model_dump(mode="json"),
+                    created=now(),
+                )
+                session.add(row)
+            return _record(row)
+
+
+@contextmanager
+def named(path: Path, name: str) -> Iterator[None]:
+    """Say `name` in messages about `path`: people do not know the workspace's own file names."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error).replace(str(path), name)
+        raise type(error)(message[0].upper() + message[1:]) from error
+
+
+def _record(row: FileRow) -> FileRecord:
+    return FileRecord(
+        sha256=row.sha256,
+        size_bytes=row.size_bytes,
+        channels=row.channels,
+        dtype=row.dtype,
+        geometry=Geometry.model_validate(row.geometry),
+    )

@@ -1,0 +1,51 @@
+"""Bringing cases of a dataset folder into a workspace."""
+
+from __future__ import annotations
+
+from ufseg.images.case_files import CaseFiles
+from ufseg.images.class_table import ClassTable
+from ufseg.workspace.records import Case, LabelRevision
+from ufseg.workspace.revisions import RevisionRequest
+from ufseg.workspace.workspace import Workspace
+
+
+def import_case(
+    workspace: Workspace, task_id: str, case: CaseFiles, classes: ClassTable, author: str
+) -> tuple[Case, LabelRevision | None]:
+    """Add a case's images and, if it has a label map that the case does not have already, a revision.
+
+    Args:
+        workspace: open workspace.
+        task_id: the task.
+        case: files in any format the package reads.
+        classes: the meaning of the values in `case.label`; names must be classes of the task.
+        author: who brings it in.
+
+    Returns:
+        The case, and the new revision or None.
+
+    Raises:
+        InputError: the images or the label map cannot be used; what of them was stored already stays unused.
+    """
+    from ufseg.images.reading import read_image, read_label_map
+
+    images = [workspace.files.add_image(read_image(path)).sha256 for path in case.images]
+    added, _ = workspace.cases.add(task_id, case.id, case.subject, images)
+    if case.label is None:
+        return added, None
+    label = workspace.files.add_label_map(read_label_map(case.label, classes, added.geometry), classes)
+    request = RevisionRequest(
+        label=label.sha256,
+        classes=dict(zip(classes.names, classes.values, strict=True)),
+        author=author,
+        origin="imported",
+        region=case.region,
+    )
+    table = workspace.tasks.get(task_id).class_table
+    same_values = all(entry.value == table.value_of(entry.name) for entry in classes.entries)
+    newest = workspace.revisions.of_case(added.id)[-1:]
+    # Importing a folder twice must not give every case a second, equal revision.
+    if same_values and newest and newest[0].label == label.sha256 and newest[0].region == case.region:
+        return added, None
+    revision = workspace.revisions.submit(added.id, request)
+    return workspace.cases.get(added.id), revision

@@ -1,0 +1,68 @@
+"""One process at a time runs the jobs of a workspace."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ufseg.errors import ConflictError
+from ufseg.workspace.disk import storage_errors
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Windows locks are mandatory, so the locked byte lies beyond the process id that others read.
+    _LOCKED_BYTE = 1 << 20
+
+    def _try_lock(descriptor: int) -> bool:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class WorkspaceLock:
+    """Holds the file ``lock`` of a workspace until `release`, or until the process ends in whatever way.
+
+    Args:
+        folder: the workspace.
+
+    Raises:
+        ConflictError: another process holds it; its process id is named.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "lock"
+        with storage_errors(folder):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _try_lock(descriptor):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise ConflictError(
+                f"The workspace {folder} is in use by another ufseg process (process id {owner}). "
+                "Use that one, or end it first."
+            )
+        with storage_errors(folder):
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Let another process have the workspace; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

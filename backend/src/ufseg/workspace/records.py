@@ -1,0 +1,220 @@
+"""What a workspace holds, as immutable records; the service sends them as they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ufseg.images.case_files import Region
+from ufseg.images.class_table import ClassEntry, ClassTable
+from ufseg.images.geometry import Geometry
+from ufseg.plans.plan import Modality, Plan
+
+Membership = Literal["training", "validation"]
+Origin = Literal["manual", "corrected", "imported"]
+VersionStatus = Literal["promoted", "candidate", "retired"]
+JobKind = Literal["training", "prediction"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
+
+FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
+
+
+class Record(BaseModel):
+    """Base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileRecord(Record):
+    """A content-addressed file that holds an image or a label map.
+
+    Args:
+        sha256: hex digest of the file's bytes, also its name.
+        size_bytes: length of the file.
+        channels: values per voxel.
+        dtype: numpy's name of the voxel type.
+        geometry: the grid.
+    """
+
+    sha256: str
+    size_bytes: int
+    channels: int
+    dtype: str
+    geometry: Geometry
+
+
+class CaseCounts(Record):
+    """Cases of a task: all of them, those in either set, and those without a label so far."""
+
+    total: int = 0
+    training: int = 0
+    validation: int = 0
+    unlabelled: int = 0
+
+
+class Task(Record):
+    """What is segmented. `promoted` is the id of the model version in use, None before the first."""
+
+    id: str
+    name: str
+    modality: Modality
+    channels: tuple[str, ...]
+    classes: tuple[ClassEntry, ...]
+    validation_fraction: float
+    promoted: str | None
+    cases: CaseCounts
+    created: datetime
+
+    @property
+    def class_table(self) -> ClassTable:
+        """The classes as a table."""
+        return ClassTable(entries=self.classes)
+
+
+class Case(Record):
+    """One study. `images` are file hashes in channel order; `revisions` counts its label revisions."""
+
+    id: str
+    task: str
+    name: str
+    subject: str
+    images: tuple[str, ...]
+    geometry: Geometry
+    membership: Membership | None
+    revisions: int
+    created: datetime
+
+
+class LabelRevision(Record):
+    """One saved label map of a case, never changed.
+
+    Args:
+        number: 1, 2, … within the case.
+        label: hash of the stored label map, whose voxels are the task's class values.
+        classes: names that the label map may hold, with the task's values.
+        region: the box that was annotated, None for everywhere.
+        parent: the revision this one was made from.
+        model_version: the version whose prediction was corrected.
+    """
+
+    id: str
+    case: str
+    number: int
+    label: str
+    classes: dict[str, int]
+    author: str
+    note: str
+    origin: Origin
+    parent: str | None
+    model_version: str | None
+    region: Region | None
+    created: datetime
+
+
+class Loss(Record):
+    """A loss by name and its options."""
+
+    name: str
+    options: dict[str, float] = Field(default_factory=dict)
+
+
+class Scores(Record):
+    """Whole-volume Dice on frozen validation cases; None where no case counts."""
+
+    cases: int
+    mean: float | None
+    per_class: dict[str, float | None]
+
+
+class VersionScores(Record):
+    """Scores of a model version by set of cases."""
+
+    validation: Scores | None = None
+
+
+class ModelVersion(Record):
+    """Weights, plan and class table, what they were trained on and how they scored. Never changed.
+
+    Args:
+        number: 1, 2, … within the task.
+        parent: the version whose weights training started from, None when from scratch.
+        weights: hash of the safetensors file.
+        description: hash of the model.json file.
+        trained_on: ids of label revisions.
+        gate: the decision taken when it was made, None where none was taken.
+        status: promoted = in use now, retired = was in use before, candidate = never was.
+    """
+
+    id: str
+    task: str
+    number: int
+    parent: str | None
+    weights: str
+    description: str
+    plan: Plan
+    classes: tuple[ClassEntry, ...]
+    trained_on: tuple[str, ...]
+    loss: Loss
+    scores: VersionScores
+    gate: dict[str, Any] | None
+    notes: tuple[str, ...]
+    author: str
+    note: str
+    status: VersionStatus
+    created: datetime
+
+
+class Promotion(Record):
+    """One entry of the log that says which version is in use; the newest entry of a task counts.
+
+    Args:
+        rollback: whether the entry takes the promotion before it back.
+    """
+
+    id: int
+    task: str
+    model_version: str
+    reason: str
+    author: str
+    rollback: bool
+    created: datetime
+
+
+class JobProgress(Record):
+    """Where a job is: `fraction` 0 to 1, a few words, expected seconds left, newest points of curves."""
+
+    fraction: float = 0.0
+    stage: str = "waiting"
+    eta_seconds: float | None = None
+    scalars: dict[str, float] = Field(default_factory=dict)
+
+
+class JobError(Record):
+    """Why a job did not succeed: the error's class and a sentence."""
+
+    type: str
+    message: str
+
+
+class Job(Record):
+    """Training or prediction under way or done. `version` grows with every change, for long polls."""
+
+    id: str
+    task: str
+    kind: JobKind
+    state: JobState
+    progress: JobProgress
+    request: dict[str, Any]
+    result: dict[str, Any] | None
+    error: JobError | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    version: int
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing about the job will change any more."""
+        return self.state in FINAL_STATES

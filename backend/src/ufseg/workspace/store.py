@@ -1,0 +1,120 @@
+"""Files named by their content: written once, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+from ufseg.errors import NotFoundError, StorageError
+from ufseg.workspace.disk import storage_errors, sync_file, sync_folder
+
+SUFFIXES = (".nrrd", ".safetensors", ".json")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class ContentStore:
+    """Files under ``files/ab/cdef….suffix`` of a workspace; `incoming` holds what is not finished.
+
+    Args:
+        folder: the workspace.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = folder / "files"
+        self._incoming = folder / "incoming"
+        for path in (self._files, self._incoming):
+            with storage_errors(folder):
+                path.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    def temporary(self, suffix: str) -> Path:
+        """A new path, on the store's disk, to write a file to before `adopt`."""
+        return self._incoming / f"{secrets.token_hex(12)}{suffix}"
+
+    def discard_unfinished(self) -> None:
+        """Remove what earlier processes left half written; only for the one process that holds the workspace."""
+        for path in self._incoming.iterdir():
+            path.unlink(missing_ok=True)
+
+    def adopt(self, path: Path, suffix: str) -> str:
+        """Move a finished file into the store; when this returns it survives a power cut.
+
+        Args:
+            path: a file on the store's disk, such as one from `temporary`; it is gone afterwards.
+            suffix: one of `SUFFIXES`.
+
+        Returns:
+            The sha256 of its bytes.
+
+        Raises:
+            StorageError: the disk is full or cannot be written.
+        """
+        digest = sha256_of(path)
+        target = self._path(digest, suffix)
+        size = path.stat().st_size
+        with storage_errors(self._folder, size):
+            if target.exists() and target.stat().st_size == size:
+                path.unlink()
+            else:
+                sync_file(path)
+                target.parent.mkdir(exist_ok=True)
+                os.replace(path, target)
+            # Also where the file was there already: whoever put it there may not have come this far.
+            sync_folder(target.parent)
+            sync_folder(self._files)
+        return digest
+
+    def add_bytes(self, content: bytes, suffix: str) -> str:
+        """Store `content`; see `adopt`."""
+        path = self.temporary(suffix)
+        try:
+            with storage_errors(self._folder, len(content)):
+                path.write_bytes(content)
+            return self.adopt(path, suffix)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def path(self, sha256: str, suffix: str = ".nrrd") -> Path:
+        """Where the file of this hash lies.
+
+        Raises:
+            NotFoundError: there is none, or `sha256` is no hash.
+        """
+        if not _SHA256.match(sha256):
+            raise NotFoundError(f"{sha256[:80]!r} is not a file hash: 64 hexadecimal digits are expected.")
+        path = self._path(sha256, suffix)
+        if not path.is_file():
+            raise NotFoundError(f"The workspace has no {suffix[1:]} file {sha256}. Upload it first.")
+        return path
+
+    def verified(self, sha256: str, suffix: str) -> Path:
+        """`path`, after comparing the file's bytes with its hash.
+
+        Raises:
+            StorageError: the bytes have changed since they were stored.
+        """
+        path = self.path(sha256, suffix)
+        found = sha256_of(path)
+        if found != sha256:
+            raise StorageError(
+                f"The stored file {sha256}{suffix} is damaged: its content now has the hash {found}. "
+                "Restore this file from a backup of the workspace."
+            )
+        return path
+
+    def _path(self, sha256: str, suffix: str) -> Path:
+        if suffix not in SUFFIXES:
+            raise ValueError(f"the store keeps {', '.join(SUFFIXES)} files, not {suffix!r}")
+        return self._files / sha256[:2] / f"{sha256[2:]}{suffix}"
