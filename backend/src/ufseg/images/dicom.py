@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ufseg.errors import GeometryError, ImageError
+from ufseg.images.itk_messages import reason
 
 # Share of the slice distance by which a slice may lie off its place. Positions are decimal strings, often rounded
 # to 0.01 mm.
@@ -30,7 +31,9 @@ def read_series(folder: Path) -> Any:
             f"The folder {folder} holds no DICOM series. Give an image file, or the folder in which the slices "
             "themselves lie."
         )
-    files = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in series}
+    files: dict[str, tuple[str, ...]] = {
+        uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in series
+    }
     if len(files) > 1:
         counts = ", ".join(f"{uid}: {len(names)} files" for uid, names in files.items())
         raise ImageError(
@@ -38,6 +41,7 @@ def read_series(folder: Path) -> Any:
             "and give the one to be segmented."
         )
     names = next(iter(files.values()))
+    _require_all_read(names, folder)
     try:
         if len(names) > 1:
             _require_even_slices(names, folder)
@@ -47,9 +51,24 @@ def read_series(folder: Path) -> Any:
         return sitk.ReadImage(names[0])
     except RuntimeError as error:
         raise ImageError(
-            f"The DICOM series in {folder} cannot be read: {str(error).splitlines()[-1].strip()} "
-            "Export it again, uncompressed if possible."
+            f"The DICOM series in {folder} cannot be read: {reason(error)}. Export it again, uncompressed if possible."
         ) from error
+
+
+def _require_all_read(names: tuple[str, ...], folder: Path) -> None:
+    """Refuse a folder with DICOM files that GDCM could not parse, since it leaves them out without a word."""
+    listed = {Path(name).name for name in names}
+    for path in sorted(folder.iterdir()):
+        if path.name in listed or path.name.upper() == "DICOMDIR" or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            file.seek(128)
+            dicom = file.read(4) == b"DICM"
+        if dicom:
+            raise ImageError(
+                f"{path} is a DICOM file that cannot be read; it is probably truncated. Copy or export the series "
+                "again, or remove the file if it is no slice."
+            )
 
 
 def _require_even_slices(names: tuple[str, ...], folder: Path) -> None:

@@ -17,6 +17,7 @@ from ufseg.images.completeness import require_complete
 from ufseg.images.dicom import read_series
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image, LabelMap, stack_channels
+from ufseg.images.itk_messages import quiet, reason
 from ufseg.images.nifti import is_nifti, open_nifti
 
 LARGEST_LABEL = 65535
@@ -101,7 +102,8 @@ def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:
     """Array with the channels first, and its grid."""
     if not path.exists():
         raise ImageError(f"There is no file {path}. Check the path, or that its drive is connected.")
-    image = read_series(path) if path.is_dir() else _read_file(path)
+    with quiet():
+        image = read_series(path) if path.is_dir() else _read_file(path)
     if image.GetDimension() > 3:
         image = _drop_single_axes(image, path)
     if "complex" in image.GetPixelIDTypeAsString():
@@ -109,10 +111,8 @@ def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:
     try:
         geometry = Geometry.of(image)
     except ValidationError as error:
-        reason = "; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
-        raise GeometryError(
-            f"The header of {path} describes no usable grid: {reason}. Export the image again."
-        ) from error
+        why = "; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
+        raise GeometryError(f"The header of {path} describes no usable grid: {why}. Export the image again.") from error
     array: NDArray[Any] = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() == 1:
         return array[np.newaxis], geometry
@@ -128,14 +128,9 @@ def _read_file(path: Path) -> Any:
         require_complete(path)
         return sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise ImageError(f"{path} cannot be read: {_reason(error)}. Check that it is a whole image file.") from error
-
-
-def _reason(error: RuntimeError) -> str:
-    """The last line of ITK's message without its source file names."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[-1].rsplit("ERROR: ", 1)[-1] if lines else "no reason was given"
-    return text.rstrip(".!")
+        raise ImageError(
+            f"{path} cannot be read: {reason(error)}. Check that it is a whole image file, or copy or export it again."
+        ) from error
 
 
 def _drop_single_axes(image: Any, path: Path) -> Any:

@@ -16,14 +16,19 @@ from ufseg.errors import ImageError, StorageError
 from ufseg.images.class_table import ClassTable
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image, LabelMap
+from ufseg.images.itk_messages import quiet, reason
 from ufseg.images.names import split_name
+from ufseg.images.nifti import is_nifti, require_whole
 
+# Formats that keep geometry, in one file (a header beside its data could not be renamed into place at once).
+VOLUME_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha")
 # SimpleITK has no pixel type for these.
 WIDER: dict[str, type[np.generic]] = {"bool": np.uint8, "float16": np.float32}
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write an image; the ending of the name decides the format (``.nrrd``, ``.nii.gz``, ``.nii``, ``.mha``, …).
+    """Write an image; the ending of the name decides the format (``.nrrd``, ``.nii.gz``, ``.nii``, ``.mha``; ``.png``
+    for 2D pictures without geometry).
 
     NRRD and MetaImage are written raw (fast to read); ``.gz`` is compressed. Pixels and geometry are written,
     nothing else: no DICOM tag of the source survives. The file appears whole under its name or not at all.
@@ -53,38 +58,56 @@ def write_label_map(path: Path, label: LabelMap, classes: ClassTable | None = No
 
 
 def _write(path: Path, image: Any, geometry: Geometry, size: int) -> None:
-    geometry.apply_to(image)
     stem, ending = split_name(path)
+    _require_format(path, ending.lower(), geometry)
+    geometry.apply_to(image)
     # The ending must stay last, since ITK chooses the format by it.
     temporary = path.with_name(f".{stem[:40]}-{uuid.uuid4().hex[:12]}{ending}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sitk.WriteImage(image, str(temporary), useCompression=False)
+        with quiet():
+            sitk.WriteImage(image, str(temporary), useCompression=False)
+        if is_nifti(temporary):
+            # ITK reports no error when it runs out of space in a NIfTI file.
+            require_whole(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except RuntimeError as error:
-        raise _explain(path, size, str(error)) from error
+    except (RuntimeError, ImageError) as error:
+        raise _explain(path, size, error) from error
     except OSError as error:
         raise StorageError(_storage_message(path, size, error.strerror or str(error))) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _explain(path: Path, size: int, reason: str) -> ImageError | StorageError:
+def _require_format(path: Path, ending: str, geometry: Geometry) -> None:
+    if ending not in (*VOLUME_ENDINGS, ".png"):
+        raise ImageError(
+            f"{path} cannot be written: images are written as {', '.join(VOLUME_ENDINGS)}, or .png for 2D pictures, "
+            f"not as {ending or 'a file without ending'}. Change the ending."
+        )
+    if ending == ".png":
+        nowhere = Geometry(size=geometry.size, spacing=(1, 1), origin=(0, 0), direction=(1, 0, 0, 1))
+        if geometry.ndim != 2 or geometry.difference(nowhere):
+            raise ImageError(
+                f"{path} cannot be written: PNG holds 2D pictures only, without spacing and place. Choose .nrrd or "
+                ".nii.gz to keep them."
+            )
+
+
+def _explain(path: Path, size: int, error: RuntimeError | ImageError) -> ImageError | StorageError:
     """ITK reports every failure alike; what is left on the disk tells a full one from an unfit format."""
-    folder = path.parent
-    if not os.access(folder, os.W_OK):
+    if not os.access(path.parent, os.W_OK):
         return StorageError(_storage_message(path, size, os.strerror(errno.EACCES)))
-    if shutil.disk_usage(folder).free < size:
+    if isinstance(error, ImageError) or shutil.disk_usage(path.parent).free < size:
         return StorageError(_storage_message(path, size, os.strerror(errno.ENOSPC)))
-    last = [line for line in reason.splitlines() if line.strip()][-1].rsplit("ERROR: ", 1)[-1].strip().rstrip(".!")
-    return ImageError(f"{path} cannot be written: {last}. Choose another format, such as .nrrd or .nii.gz.")
+    return ImageError(f"{path} cannot be written: {reason(error)}. Choose another format, such as .nrrd or .nii.gz.")
 
 
-def _storage_message(path: Path, size: int, reason: str) -> str:
+def _storage_message(path: Path, size: int, why: str) -> str:
     free = shutil.disk_usage(path.parent if path.parent.is_dir() else Path(path.anchor or ".")).free
     return (
-        f"{path} could not be written: {reason} ({size / 1e6:.1f} MB to write, {free / 1e6:.1f} MB free). "
+        f"{path} could not be written: {why} ({size / 1e6:.1f} MB to write, {free / 1e6:.1f} MB free). "
         "Free some space or choose another folder; nothing was changed."
     )
