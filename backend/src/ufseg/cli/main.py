@@ -1,0 +1,58 @@
+"""Entry point of the command line. Heavy imports stay inside the commands, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ufseg import __version__
+from ufseg.cli import cases, models, tasks
+from ufseg.cli.console import errors_in_words
+from ufseg.cli.evaluate import evaluate
+from ufseg.cli.predict import predict
+from ufseg.cli.serve import serve
+from ufseg.cli.train import train
+
+app = typer.Typer(
+    name="ufseg",
+    help="Medical image segmentation with the Unified Focal loss: train, predict, and serve 3D Slicer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ufseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(serve)
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(cases.app, name="cases")
+app.command()(train)
+app.command()(predict)
+app.command()(evaluate)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line; a known error becomes its sentence on standard error and exit status 1."""
+    with errors_in_words():
+        app()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

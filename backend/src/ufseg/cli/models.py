@@ -1,0 +1,95 @@
+"""``ufseg models``: the versions of a task's model."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ufseg.cli.console import WorkspaceOption, default_workspace, out, print_table
+from ufseg.cli.tasks import open_workspace
+from ufseg.errors import InputError
+
+app = typer.Typer(help="List, promote, roll back and export model versions.", no_args_is_help=True)
+
+TaskArgument = Annotated[str, typer.Argument(help="Name or id of the task.")]
+VersionArgument = Annotated[str, typer.Argument(help="Number or id of the version.")]
+ReasonOption = Annotated[str, typer.Option(help="Kept in the log of promotions.")]
+
+
+@app.command("list")
+def list_models(
+    task: TaskArgument,
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008 - typer's way of giving a default
+) -> None:
+    """The versions of a task with their scores on the frozen validation cases."""
+    rows = []
+    with open_workspace(workspace) as opened:
+        versions = opened.models.of_task(opened.tasks.find(task).id)
+    numbers = {v.id: v.number for v in versions}
+    for version in versions:
+        scores = version.scores.validation
+        reason = str((version.gate or {}).get("reason", ""))
+        parent = numbers.get(version.parent or "")
+        rows.append(
+            [
+                version.number,
+                version.status,
+                parent,
+                len(version.trained_on),
+                scores.mean if scores else None,
+                scores.cases if scores else 0,
+                f"{version.created:%Y-%m-%d %H:%M}",
+                reason,
+            ]
+        )
+    columns = ["version", "status", "from", "trained on", "mean Dice", "validation cases", "made", "gate"]
+    print_table("Model versions", columns, rows)
+
+
+@app.command()
+def promote(
+    task: TaskArgument,
+    version: VersionArgument,
+    reason: ReasonOption = "chosen on the command line",
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """Put a version into use."""
+    with open_workspace(workspace) as opened:
+        task_id = opened.tasks.find(task).id
+        chosen = opened.models.find(task_id, version)
+        opened.models.promote(task_id, chosen.id, reason, getpass.getuser())
+    out.print(f"Version {chosen.number} is in use now.")
+
+
+@app.command()
+def rollback(
+    task: TaskArgument,
+    reason: ReasonOption = "rolled back on the command line",
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """Put the version that was in use before into use again."""
+    with open_workspace(workspace) as opened:
+        promotion = opened.models.rollback(opened.tasks.find(task).id, reason, getpass.getuser())
+        number = opened.models.get(promotion.model_version).number
+    out.print(f"Version {number} is in use again.")
+
+
+@app.command()
+def export(
+    task: TaskArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to make; it must not exist.")],
+    version: Annotated[str | None, typer.Option(help="Number or id [default: the one in use].")] = None,
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """Copy a version as a model folder for ``ufseg predict --model``."""
+    if output.exists():
+        raise InputError(f"{output} exists already. Name a folder that does not, so that nothing is overwritten.")
+    with open_workspace(workspace) as opened:
+        task_id = opened.tasks.find(task).id
+        chosen = opened.models.find(task_id, version) if version else opened.models.require_promoted(task_id)
+        shutil.copytree(opened.model_folder(chosen.id), output)
+    out.print(f"Version {chosen.number} written to {output}.", markup=False)

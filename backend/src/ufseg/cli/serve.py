@@ -1,0 +1,24 @@
+"""``ufseg serve``: the service that 3D Slicer and scripts talk to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ufseg.cli.console import DeviceOption, WorkspaceOption, default_workspace
+
+
+def serve(
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008 - typer's way of giving a default
+    device: DeviceOption = "auto",
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
+) -> None:
+    """Serve a workspace on this computer only.
+
+    The first line on standard output is JSON with the address and the access token. The service ends when its
+    standard input closes.
+    """
+    from ufseg.service.run import serve as run
+
+    run(workspace, device=device, port=port)

@@ -1,0 +1,120 @@
+"""Training on a dataset folder, without a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ufseg.cli.console import Interrupt, ProgressDisplay, err, out, print_table
+from ufseg.errors import DatasetError, InputError
+
+if TYPE_CHECKING:
+    from ufseg.plans.plan import Modality
+
+HELD_OUT_FRACTION = 0.2
+CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+def train_folder(
+    dataset: Path,
+    output: Path,
+    *,
+    seconds: float | None,
+    epochs: int | None,
+    loss: str,
+    modality: Modality | None,
+    seed: int,
+    device: str,
+    resume: bool,
+) -> None:
+    """Train a model folder and score it on held-out cases.
+
+    About a fifth of the subjects, chosen by the same stable hash as in a workspace, are not trained on. A checkpoint in
+    `output` makes an interrupted training resumable and is removed when the model is written.
+
+    Args:
+        dataset: a layout of `ufseg.images.datasets.read_dataset`.
+        output: model folder, made if absent; must not hold a model.
+        seconds: time for the optimisation, or None with `epochs`.
+        epochs: passes over the training cases, or None with `seconds`.
+        loss: a name of `ufseg.losses.names()`.
+        modality: overrides what the dataset says.
+        seed: of every random choice.
+        device: auto, cpu, cuda or cuda:N.
+        resume: go on from the checkpoint in `output`.
+
+    Raises:
+        UfsegError: the data cannot be used, `output` holds a model, there is nothing to resume, or Ctrl-C was pressed.
+    """
+    from ufseg.engine.specs import TrainingSpec
+    from ufseg.engine.train_job import run_training
+    from ufseg.evaluation.summary import summarise
+    from ufseg.images.datasets import read_dataset
+    from ufseg.networks.device import choose_device
+    from ufseg.networks.model_folder import DESCRIPTION_FILE
+    from ufseg.workspace.membership import membership_of
+    from ufseg.workspace.records import Loss
+
+    if (output / DESCRIPTION_FILE).exists():
+        raise InputError(f"{output} holds a model already, and it exists only once. Name another folder.")
+    checkpoint = output / CHECKPOINT_FILE
+    if resume and not checkpoint.exists():
+        raise InputError(f"There is no checkpoint to resume in {output}. Start without --resume.")
+    found = read_dataset(dataset)
+    for sentence in found.warnings:
+        _say(sentence)
+    labelled = [c for c in found.cases if c.label is not None]
+    if not labelled:
+        raise DatasetError(f"None of the {len(found.cases)} cases of {dataset} has a label map. Label some first.")
+    chosen = modality or found.modality or "other"
+    if modality is None and found.modality is None:
+        _say("The dataset does not say what its images are; they are normalised one by one. Of CT, give --modality CT.")
+    held_out = [c for c in labelled if membership_of(c.subject, HELD_OUT_FRACTION) == "validation"]
+    training = [c for c in labelled if c not in held_out]
+    if not training:
+        training, held_out = labelled, []
+    if not held_out:
+        _say("Too few subjects to hold any out: the model is not scored. Use ufseg evaluate on other cases.")
+    hardware = choose_device(device)
+    if hardware.note:
+        _say(hardware.note)
+    spec = TrainingSpec(
+        name=found.name,
+        task=found.name,
+        modality=chosen,
+        channels=tuple(found.channel_names),
+        classes=found.classes,
+        training=tuple(training),
+        validation=tuple(held_out),
+        revisions=tuple(c.id for c in training),
+        promoted=None,
+        continue_from_promoted=False,
+        loss=Loss(name=loss),
+        budget_seconds=seconds,
+        epochs=epochs,
+        seed=seed,
+        output=output,
+        checkpoint=checkpoint,
+        resume=resume,
+    )
+    out.print(
+        f"{len(training)} training and {len(held_out)} held-out cases on {hardware.name}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    with Interrupt() as stop, ProgressDisplay("train") as show:
+        outcome = run_training(spec, hardware, show, stop)
+    checkpoint.unlink(missing_ok=True)
+    for note in outcome.notes:
+        if note != hardware.note:
+            _say(note)
+    summary = summarise(outcome.candidate_scores)
+    if summary.mean is not None:
+        rows = [*([name, value] for name, value in summary.per_class.items()), ["mean", summary.mean]]
+        print_table(f"Dice on {summary.cases} held-out cases", ["class", "Dice"], rows)
+    out.print(f"Model written to {output}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say(sentence: str) -> None:
+    err.print(sentence, markup=False, highlight=False, soft_wrap=True)

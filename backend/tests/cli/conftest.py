@@ -1,0 +1,48 @@
+"""The command line as a user runs it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ufseg.images.phantom import write_phantom_dataset
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def ufseg() -> Run:
+    """Run ``ufseg`` with arguments; returns the finished process with text output."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ufseg.cli.main", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "COLUMNS": "200", **environment},
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic dataset folder; not to be written to."""
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom_dataset(folder, cases=6, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(ufseg: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder trained for an epoch; not to be written to."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    done = ufseg("train", phantom, "--output", folder, "--epochs", 2, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    return folder

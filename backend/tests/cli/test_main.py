@@ -1,0 +1,35 @@
+"""Start of the program: quick, and helpful about mistakes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from ufseg import __version__
+
+from .conftest import Run
+
+
+def test_help_names_the_commands(ufseg: Run) -> None:
+    shown = ufseg("--help")
+    assert shown.returncode == 0
+    for command in ("serve", "tasks", "cases", "train", "predict", "evaluate", "models"):
+        assert command in shown.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Importing torch takes seconds, so the commands do it only when they compute."""
+    code = (
+        "import sys, ufseg.cli.main; "
+        "print([m for m in ('torch', 'monai', 'SimpleITK', 'matplotlib', 'fastapi', 'sqlalchemy') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_version(ufseg: Run) -> None:
+    assert ufseg("--version").stdout.strip() == f"ufseg {__version__}"
+
+
+def test_unknown_command_is_a_usage_error(ufseg: Run) -> None:
+    assert ufseg("segment").returncode == 2

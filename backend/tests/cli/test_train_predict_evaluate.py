@@ -1,0 +1,113 @@
+"""From a dataset folder to label maps and their scores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ufseg.images.reading import read_image, read_label_map
+from ufseg.networks.model_folder import read_description
+
+from .conftest import Run
+
+
+def test_training_writes_a_readable_model(model: Path) -> None:
+    description = read_description(model)
+    assert description.loss.name == "asymmetric-unified-focal"
+    assert description.trained_on
+    assert description.classes.names
+    assert {p.name for p in model.iterdir()} >= {"model.json", "weights.safetensors"}
+
+
+def test_held_out_cases_are_not_trained_on(model: Path, phantom: Path) -> None:
+    trained_on = set(read_description(model).trained_on)
+    cases = {p.name.split(".")[0] for p in (phantom / "images").iterdir()}
+    assert trained_on < cases
+
+
+def test_predictions_lie_on_the_images_grid(ufseg: Run, model: Path, phantom: Path, tmp_path: Path) -> None:
+    images = sorted((phantom / "images").iterdir())[:2]
+    done = ufseg("predict", *images, "--model", model, "--output", tmp_path / "out", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    classes = read_description(model).classes
+    for image, line in zip(images, done.stdout.strip().splitlines()[-1:], strict=False):
+        assert line
+        name = image.name.split(".")[0]
+        read_label_map(tmp_path / "out" / f"{name}.nii.gz", classes, read_image(image).geometry)
+
+
+def test_a_bad_image_is_named_and_the_good_one_still_segmented(
+    ufseg: Run, model: Path, phantom: Path, tmp_path: Path
+) -> None:
+    good = sorted((phantom / "images").iterdir())[0]
+    done = ufseg("predict", tmp_path / "absent.nii.gz", good, "--model", model, "--output", tmp_path / "out")
+    assert done.returncode == 1
+    assert "absent.nii.gz" in done.stderr
+    assert "1 of 2" in done.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_evaluating_references_against_themselves_is_perfect(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
+    report = tmp_path / "scores.json"
+    done = ufseg("evaluate", phantom / "labels", phantom / "labels", "--json", report)
+    assert done.returncode == 0, done.stderr
+    assert "1.0000" in done.stdout
+    assert json.loads(report.read_text())["mean"] == pytest.approx(1.0)
+
+
+def test_epochs_and_budget_exclude_each_other(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
+    done = ufseg("train", phantom, "--output", tmp_path / "m", "--budget", "5s", "--epochs", 1)
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("budget", ["0s", "-3", "soon", "nan"])
+def test_a_budget_that_is_no_time_is_refused(ufseg: Run, phantom: Path, tmp_path: Path, budget: str) -> None:
+    done = ufseg("train", phantom, "--output", tmp_path / "m", f"--budget={budget}")
+    assert done.returncode == 2
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_empty_dataset_is_refused_in_words(ufseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    done = ufseg("train", tmp_path, "--output", tmp_path / "model")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "empty" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_label_of_another_size_is_refused_with_both_sizes(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(phantom, folder)
+    label = sorted((folder / "labels").iterdir())[0]
+    image = sitk.ReadImage(str(label))
+    sitk.WriteImage(image[1:, :, :], str(label))
+    done = ufseg("train", folder, "--output", tmp_path / "model", "--epochs", 1)
+    assert done.returncode == 1
+    assert f"{image.GetSize()[0]}" in done.stderr
+    assert f"{image.GetSize()[0] - 1}" in done.stderr
+
+
+def test_an_image_with_nan_is_refused(ufseg: Run, phantom: Path, model: Path, tmp_path: Path) -> None:
+    image = sitk.Cast(sitk.ReadImage(str(sorted((phantom / "images").iterdir())[0])), sitk.sitkFloat32)
+    array = sitk.GetArrayFromImage(image)
+    array[3, 4, 5] = np.nan
+    broken = sitk.GetImageFromArray(array)
+    broken.CopyInformation(image)
+    sitk.WriteImage(broken, str(tmp_path / "nan.nii.gz"))
+    done = ufseg("predict", tmp_path / "nan.nii.gz", "--model", model, "--output", tmp_path / "out")
+    assert done.returncode == 1
+    assert "NaN" in done.stderr
+
+
+def test_an_interrupted_training_is_resumed(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
+    first = ufseg("train", phantom, "--output", tmp_path / "model", "--epochs", 1)
+    assert first.returncode == 0, first.stderr
+    again = ufseg("train", phantom, "--output", tmp_path / "model", "--epochs", 1)
+    assert again.returncode == 1
+    assert "exists" in again.stderr
