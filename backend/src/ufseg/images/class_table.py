@@ -13,6 +13,8 @@ from typing_extensions import Self
 from ufseg.errors import LabelError
 
 BACKGROUND = "background"
+# Of label maps given to us; a table's own values end at 255.
+LARGEST_VALUE = 65535
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
@@ -106,13 +108,16 @@ class ClassTable(BaseModel):
         """
         if len(set(names.values())) != len(names):
             raise LabelError(f"{what} gives two class names the same value: {dict(names)}. Give each its own.")
-        lookup = np.zeros(int(max([*names.values(), int(array.max(initial=0))])) + 1, dtype=np.int64) - 1
+        low, high = int(array.min(initial=0)), int(array.max(initial=0))
+        if low < 0 or high > LARGEST_VALUE:
+            raise LabelError(f"{what} holds values from {low} to {high}; classes are 0 to {LARGEST_VALUE}.")
+        lookup = np.full(LARGEST_VALUE + 1, -1, dtype=np.int16)
         lookup[0] = 0
         for name, value in names.items():
             if value == 0 and name.lower() == BACKGROUND:
                 continue
-            if value < 1:
-                raise LabelError(f"{what} gives class {name!r} the value {value}; values start at 1.")
+            if not 1 <= value <= LARGEST_VALUE:
+                raise LabelError(f"{what} gives class {name!r} the value {value}; values are 1 to {LARGEST_VALUE}.")
             lookup[value] = self.value_of(name)
         translated = lookup[array]
         if (translated < 0).any():
@@ -125,12 +130,18 @@ class ClassTable(BaseModel):
         return result
 
     def to_indices(self, array: NDArray[Any]) -> NDArray[np.uint8]:
-        """Class values → consecutive network channels (0 background, 1 first class, …), the same shape."""
-        lookup = np.zeros(256, dtype=np.uint8)
-        for index, value in enumerate(self.values, start=1):
-            lookup[value] = index
-        indices: NDArray[np.uint8] = lookup[array]
-        return indices
+        """Class values → consecutive network channels (0 background, 1 first class, …), the same shape.
+
+        Raises:
+            LabelError: `array` (uint8 or uint16) holds a value that is neither 0 nor a class.
+        """
+        lookup = np.full(LARGEST_VALUE + 1, -1, dtype=np.int16)
+        lookup[[0, *self.values]] = range(len(self.values) + 1)
+        indices = lookup[array]
+        if (indices < 0).any():
+            self.check_values([int(v) for v in np.unique(array[indices < 0])], "The label map")
+        result: NDArray[np.uint8] = indices.astype(np.uint8)
+        return result
 
     def from_indices(self, array: NDArray[Any]) -> NDArray[np.uint8]:
         """Consecutive network channels → class values; the inverse of `to_indices`."""

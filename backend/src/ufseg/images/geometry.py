@@ -84,18 +84,18 @@ class Geometry(BaseModel):
     def difference(self, other: Geometry) -> str | None:
         """None if both describe the same grid, else the first difference with its numbers.
 
-        Corners are compared rather than header fields, so that rounding is judged by the voxels it moves.
+        The ends of the axes are compared rather than header fields, so that rounding is judged by the voxels it moves.
         """
         if self.size != other.size:
             return f"size {_numbers(self.size)} against {_numbers(other.size)}"
         voxel = min(min(self.spacing), min(other.spacing))
         if not np.allclose(self.spacing, other.spacing, rtol=GRID_TOLERANCE / max(self.size), atol=0):
             return f"spacing {_numbers(self.spacing)} mm against {_numbers(other.spacing)} mm"
-        last = tuple(s - 1 for s in self.size)
+        # Each axis by itself: along a diagonal, exchanged axes of a cube would go unnoticed.
+        reach = np.asarray(self.size) - 1
         moved = {
             "origin": np.asarray(self.origin) - np.asarray(other.origin),
-            "direction": (self.position(last) - self.position((0,) * self.ndim))
-            - (other.position(last) - other.position((0,) * self.ndim)),
+            "direction": (self.matrix * self.spacing - other.matrix * other.spacing) * reach,
         }
         for field, shift in moved.items():
             if float(np.abs(shift).max()) > GRID_TOLERANCE * voxel:
@@ -126,4 +126,4 @@ class Geometry(BaseModel):
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    return "(" + ", ".join(f"{v:.6g}" for v in values) + ")"
+    return "(" + ", ".join(f"{v:.7g}" for v in values) + ")"

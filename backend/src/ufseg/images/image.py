@@ -57,9 +57,18 @@ class LabelMap:
         if self.array.dtype not in (np.uint8, np.uint16):
             raise LabelError(f"A label map must be uint8 or uint16, not {self.array.dtype}. Convert it first.")
 
+    def counts(self) -> NDArray[np.int64]:
+        """Voxels of each value, ``[256]`` for uint8 and ``[65536]`` for uint16."""
+        length = np.iinfo(self.array.dtype).max + 1
+        total = np.zeros(length, dtype=np.int64)
+        # Slice by slice, since bincount makes an int64 copy of what it counts.
+        for part in self.array:
+            total += np.bincount(part.reshape(-1), minlength=length)
+        return total
+
     def values(self) -> list[int]:
         """The class values that occur, background included, ascending."""
-        return [int(v) for v in np.flatnonzero(np.bincount(self.array.reshape(-1)))]
+        return [int(v) for v in np.flatnonzero(self.counts())]
 
 
 def stack_channels(images: list[Image], names: list[str]) -> Image:

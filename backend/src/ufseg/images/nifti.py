@@ -23,6 +23,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ufseg.errors import GeometryError, ImageError, StorageError
+from ufseg.images.orthogonality import closest_orthogonal
 
 HEADER_1 = np.dtype(
     [
@@ -48,8 +49,6 @@ HEADER_2 = np.dtype(
 NEEDED_OF_2 = ("pixdim", "datatype", "bitpix", "intent_p", "intent_code", "scl_slope", "scl_inter", "xyzt_units",
                "qform_code", "sform_code", "quatern", "qoffset", "srow")  # fmt: skip
 MILLIMETRES = {1: 1000.0, 3: 0.001}
-# Axes this far from orthogonal move no voxel by more than half its size; beyond, the volume is really sheared.
-LARGEST_SHIFT = 0.5
 
 
 def is_nifti(path: Path) -> bool:
@@ -222,17 +221,9 @@ def _orthogonal(path: Path, header: NDArray[Any]) -> NDArray[Any]:
     if not np.all(np.isfinite(affine)) or lengths.min() <= 0:
         raise GeometryError(f"The sform of {path} has an axis of length 0 or NaN. Export the image again.")
     axes = affine[:, :3] / lengths
-    u, _, v = np.linalg.svd(axes)
-    closest = u @ v
-    half = (np.asarray([max(int(n), 1) for n in header["dim"][0, 1:4]]) - 1) / 2 * lengths
-    shift = float((np.abs(axes - closest) @ half).max())
-    if shift > LARGEST_SHIFT * lengths.min():
-        gram = axes.T @ axes
-        angle = float(np.degrees(np.arcsin(min(1.0, np.abs(gram - np.eye(3)).max()))))
-        raise GeometryError(
-            f"The axes of {path} are sheared by {angle:.3g} degrees, which moves its corners by {shift:.3g} mm; only "
-            "right angles are supported. Resample the image (in 3D Slicer: Resample Scalar/Vector/DWI Volume) first."
-        )
+    size = tuple(max(int(n), 1) for n in header["dim"][0, 1:4])
+    closest = closest_orthogonal(axes, size, tuple(lengths.tolist()), str(path))
+    half = (np.asarray(size) - 1) / 2 * lengths
     centre = affine[:, :3] @ (half / lengths) + affine[:, 3]
     repaired: NDArray[Any] = header.copy()
     repaired["srow"][0, :, :3] = closest * lengths

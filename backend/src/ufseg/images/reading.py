@@ -19,6 +19,7 @@ from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image, LabelMap, stack_channels
 from ufseg.images.itk_messages import quiet, reason
 from ufseg.images.nifti import is_nifti, open_nifti
+from ufseg.images.orthogonality import closest_orthogonal, is_orthogonal
 
 LARGEST_LABEL = 65535
 
@@ -113,6 +114,13 @@ def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:
     except ValidationError as error:
         why = "; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
         raise GeometryError(f"The header of {path} describes no usable grid: {why}. Export the image again.") from error
+    if not is_orthogonal(geometry.matrix):
+        axes = closest_orthogonal(geometry.matrix, geometry.size, geometry.spacing, str(path))
+        centre = tuple((n - 1) / 2 for n in geometry.size)
+        origin = geometry.position(centre) - axes @ (np.asarray(centre) * np.asarray(geometry.spacing))
+        geometry = geometry.model_copy(
+            update={"origin": tuple(origin.tolist()), "direction": tuple(axes.reshape(-1).tolist())}
+        )
     array: NDArray[Any] = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() == 1:
         return array[np.newaxis], geometry

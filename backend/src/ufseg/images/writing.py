@@ -87,13 +87,12 @@ def _require_format(path: Path, ending: str, geometry: Geometry) -> None:
             f"{path} cannot be written: images are written as {', '.join(VOLUME_ENDINGS)}, or .png for 2D pictures, "
             f"not as {ending or 'a file without ending'}. Change the ending."
         )
-    if ending == ".png":
-        nowhere = Geometry(size=geometry.size, spacing=(1, 1), origin=(0, 0), direction=(1, 0, 0, 1))
-        if geometry.ndim != 2 or geometry.difference(nowhere):
-            raise ImageError(
-                f"{path} cannot be written: PNG holds 2D pictures only, without spacing and place. Choose .nrrd or "
-                ".nii.gz to keep them."
-            )
+    bare = geometry.model_copy(update={"spacing": (1.0, 1.0), "origin": (0.0, 0.0), "direction": (1.0, 0.0, 0.0, 1.0)})
+    if ending == ".png" and geometry != bare:
+        raise ImageError(
+            f"{path} cannot be written: PNG holds 2D pictures only, without spacing and place. Choose .nrrd or "
+            ".nii.gz to keep them."
+        )
 
 
 def _explain(path: Path, size: int, error: RuntimeError | ImageError) -> ImageError | StorageError:

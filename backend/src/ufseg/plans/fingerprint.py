@@ -121,7 +121,7 @@ def _measure(name: str, image: Image, label: LabelMap | None, classes: ClassTabl
     # A single slice is taken as stored, since turning it could hide which axis the slice axis is.
     if geometry.ndim == 3 and geometry.size[2] > 1:
         geometry = to_canonical(image.array, geometry)[1]
-    counts = np.bincount(label.array.reshape(-1), minlength=256) if label is not None else None
+    counts = label.counts() if label is not None else None
     return CaseFingerprint(
         id=name,
         size=geometry.array_shape,

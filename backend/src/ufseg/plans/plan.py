@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
+
+from ufseg.errors import PlanError
 
 
 class HuWindow(BaseModel):
@@ -64,11 +68,41 @@ class Plan(BaseModel):
     normalisation: tuple[Normalisation, ...] = Field(min_length=1)
     classes: int = Field(ge=2)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        levels = len(self.features)
+        if len(self.kernel_sizes) != levels or len(self.strides) != levels:
+            raise ValueError(
+                f"features, kernel_sizes and strides describe {levels}, {len(self.kernel_sizes)} and "
+                f"{len(self.strides)} levels; give one entry per level in each"
+            )
+        for tuple_ in (self.spacing, self.patch_size, *self.kernel_sizes, *self.strides):
+            if len(tuple_) != self.dimension:
+                raise ValueError(f"{tuple_} has {len(tuple_)} axes; the plan's dimension is {self.dimension}")
+        if min(self.spacing) <= 0 or min(self.features) < 1:
+            raise ValueError(f"spacing {self.spacing} and features {self.features} must be above 0")
+        if max(self.strides[0]) != 1:
+            raise ValueError(f"the first level's stride is {self.strides[0]}; it must be all ones")
+        total = [math.prod(s[axis] for s in self.strides) for axis in range(self.dimension)]
+        if any(p < 1 or p % t for p, t in zip(self.patch_size, total, strict=True)):
+            raise ValueError(f"the patch {self.patch_size} is not divisible by the total stride {tuple(total)}")
+        return self
+
     def write(self, path: Path) -> None:
         """Write readable JSON."""
         path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Plan:
-        """Read what `write` wrote, or a person changed."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        """Read what `write` wrote, or a person changed.
+
+        Raises:
+            PlanError: the file is missing, or no consistent plan.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise PlanError(f"There is no plan {path}. Check the path.") from error
+        except ValidationError as error:
+            reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'plan'}: {e['msg']}" for e in error.errors())
+            raise PlanError(f"The plan {path} cannot be used: {reasons}. Correct it.") from error

@@ -44,7 +44,7 @@ def preprocess_image(image: Image, plan: Plan) -> tuple[NDArray[np.float32], Geo
     grid = resampled_geometry(geometry, plan)
     channels = np.stack([_normalise(c, n) for c, n in zip(array, plan.normalisation, strict=True)])
     resampled = resample_linear(channels, grid.array_shape)
-    return np.ascontiguousarray(_drop_slice_axis(resampled, plan)), grid
+    return np.ascontiguousarray(_drop_slice_axis(resampled, plan, geometry.ndim)), grid
 
 
 def preprocess_label(label: LabelMap, plan: Plan, classes: ClassTable) -> NDArray[np.uint8]:
@@ -62,10 +62,9 @@ def preprocess_label(label: LabelMap, plan: Plan, classes: ClassTable) -> NDArra
         LabelError: a value that `classes` lacks.
         PlanError: the label map has other axes than the plan.
     """
-    classes.check_values(label.values(), "The label map")
     array, geometry = _turn(label.array, label.geometry, plan)
-    resampled = resample_nearest(array, resampled_geometry(geometry, plan).array_shape)
-    return np.ascontiguousarray(_drop_slice_axis(classes.to_indices(resampled), plan))
+    resampled = resample_nearest(classes.to_indices(array), resampled_geometry(geometry, plan).array_shape)
+    return np.ascontiguousarray(_drop_slice_axis(resampled, plan, geometry.ndim))
 
 
 def canonical_geometry(geometry: Geometry, plan: Plan) -> Geometry:
@@ -138,10 +137,9 @@ def _turn(array: NDArray[Any], geometry: Geometry, plan: Plan) -> tuple[NDArray[
     return to_canonical(array, geometry)
 
 
-def _drop_slice_axis(array: NDArray[Any], plan: Plan) -> NDArray[Any]:
-    if array.ndim - plan.dimension > 0 and plan.dimension == 2 and array.shape[-3:-2] == (1,):
-        return array[..., 0, :, :]
-    return array
+def _drop_slice_axis(array: NDArray[Any], plan: Plan, ndim: int) -> NDArray[Any]:
+    """Take away the slice axis k of a single slice (`ndim` spatial axes) for a 2D plan."""
+    return array[..., 0, :, :] if plan.dimension == 2 and ndim == 3 else array
 
 
 def _normalise(channel: NDArray[Any], how: Normalisation) -> NDArray[np.float32]:
