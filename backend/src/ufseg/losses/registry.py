@@ -6,15 +6,38 @@ import inspect
 from typing import Any
 
 from ufseg.losses.base import RegionOptions, SegmentationLoss, VoxelOptions
+from ufseg.losses.combo import ComboLoss
+from ufseg.losses.cross_entropy import BalancedCrossEntropyLoss, CrossEntropyLoss
+from ufseg.losses.dice_cross_entropy import DiceCrossEntropyLoss
+from ufseg.losses.dice_focal import DiceFocalLoss
+from ufseg.losses.dilated_balanced_cross_entropy import DilatedBalancedCrossEntropyLoss
+from ufseg.losses.focal import FocalLoss
+from ufseg.losses.focal_tversky import FocalTverskyLoss
+from ufseg.losses.generalised_dice import GeneralisedDiceLoss
+from ufseg.losses.hybrid_focal import HybridFocalLoss
 from ufseg.losses.modified_focal import AsymmetricFocalLoss, SymmetricFocalLoss
 from ufseg.losses.modified_focal_tversky import AsymmetricFocalTverskyLoss, SymmetricFocalTverskyLoss
+from ufseg.losses.tversky import AsymmetricSimilarityLoss, DiceLoss, TverskyLoss
 from ufseg.losses.unified_focal import AsymmetricUnifiedFocalLoss, SymmetricUnifiedFocalLoss
 
 _LOSSES: dict[str, type[SegmentationLoss]] = {
+    "cross-entropy": CrossEntropyLoss,
+    "balanced-cross-entropy": BalancedCrossEntropyLoss,
+    "dilated-balanced-cross-entropy": DilatedBalancedCrossEntropyLoss,
+    "focal": FocalLoss,
     "symmetric-focal": SymmetricFocalLoss,
     "asymmetric-focal": AsymmetricFocalLoss,
+    "dice": DiceLoss,
+    "generalised-dice": GeneralisedDiceLoss,
+    "tversky": TverskyLoss,
+    "asymmetric-similarity": AsymmetricSimilarityLoss,
+    "focal-tversky": FocalTverskyLoss,
     "symmetric-focal-tversky": SymmetricFocalTverskyLoss,
     "asymmetric-focal-tversky": AsymmetricFocalTverskyLoss,
+    "combo": ComboLoss,
+    "dice-cross-entropy": DiceCrossEntropyLoss,
+    "dice-focal": DiceFocalLoss,
+    "hybrid-focal": HybridFocalLoss,
     "symmetric-unified-focal": SymmetricUnifiedFocalLoss,
     "asymmetric-unified-focal": AsymmetricUnifiedFocalLoss,
 }
