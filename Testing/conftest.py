@@ -1,0 +1,38 @@
+"""One MRML scene for all tests of the Slicer side, emptied before each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPOSITORY / "UnifiedFocalSeg"), str(REPOSITORY / "Testing")]
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from slicer_shell.boot import boot  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def slicer_scene(tmp_path_factory):
+    """The scene of slicer-core, started once."""
+    return boot(log=tmp_path_factory.mktemp("vtk") / "vtk.log")
+
+
+@pytest.fixture
+def scene(slicer_scene):
+    """An empty scene."""
+    slicer_scene.Clear(0)
+    yield slicer_scene
+    slicer_scene.Clear(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real labelled data; skips the test where there is none."""
+    folder = Path(os.environ.get("UFSEG_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real data here: set UFSEG_DATA to a folder laid out like the developers' shared/data")
+    return folder

@@ -1,0 +1,104 @@
+"""Start a real MRML scene with Slicer's logics, without Qt."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import types
+from pathlib import Path
+
+import slicer
+import slicer.util
+import vtk
+from vtkmodules.vtkCommonCore import vtkCollection, vtkFileOutputWindow, vtkOutputWindow
+
+from .core_io import CoreIOManager
+
+SHARE = Path(__file__).with_name("share")
+
+_LOGICS = {
+    "Colors": "vtkMRMLColorLogic",
+    "Volumes": "vtkSlicerVolumesLogic",
+    "Terminologies": "vtkSlicerTerminologiesModuleLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "SegmentEditor": "vtkSlicerSegmentEditorLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Transforms": "vtkSlicerTransformLogic",
+    "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
+}
+
+
+class Application:
+    """What the module uses of `slicer.app`; without Qt it has no event loop."""
+
+    def __init__(self, scene, logic, temporary: str) -> None:
+        self._scene, self._logic = scene, logic
+        self.temporaryPath = temporary
+        self._io = CoreIOManager(scene)
+
+    def applicationLogic(self):
+        return self._logic
+
+    def mrmlScene(self):
+        return self._scene
+
+    def coreIOManager(self):
+        return self._io
+
+    def testingEnabled(self) -> bool:
+        return True
+
+    def startupEnvironment(self) -> _Environment:
+        return _Environment(os.environ)
+
+    def processEvents(self, *_) -> None:
+        """Nothing to process without Qt; the Qt shell replaces this."""
+
+
+class _Environment(dict):
+    """QProcessEnvironment as far as `slicer.util.startupEnvironment` reads it."""
+
+    def value(self, name: str) -> str:
+        return self[name]
+
+
+def boot(log: str | os.PathLike | None = None):
+    """Start Slicer's scene once in this process and return it; later calls return the same scene.
+
+    Args:
+        log: file for VTK's warnings; None keeps them on standard error.
+    """
+    if getattr(slicer, "mrmlScene", None) is not None:
+        return slicer.mrmlScene
+    window = vtkFileOutputWindow() if log else vtkOutputWindow()
+    if log:
+        window.SetFileName(os.fspath(log))
+        vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
+    else:
+        window.SetDisplayModeToAlwaysStdErr()
+    vtkOutputWindow.SetInstance(window)
+    scene = slicer.vtkMRMLScene()
+    application = slicer.vtkSlicerApplicationLogic()
+    application.SetMRMLScene(scene)
+    application.GetColorLogic().SetMRMLScene(scene)
+    application.GetColorLogic().AddDefaultColorNodes()
+    application.SetSliceLogics(vtkCollection())
+    application.SetViewLogics(vtkCollection())
+    temporary = tempfile.mkdtemp(prefix="slicer_shell_")
+    application.SetTemporaryPath(temporary)
+    slicer.mrmlScene = scene
+    slicer.app = Application(scene, application, temporary)
+    slicer.modules = types.SimpleNamespace()
+    for name, class_name in _LOGICS.items():
+        logic = getattr(slicer, class_name)()
+        if hasattr(logic, "SetModuleShareDirectory"):
+            logic.SetModuleShareDirectory(str(SHARE))
+        logic.SetMRMLScene(scene)
+        logic.SetMRMLApplicationLogic(application)
+        application.SetModuleLogic(name, logic)
+        setattr(slicer.modules, name.lower(), types.SimpleNamespace(logic=lambda logic=logic: logic))
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+    # In the application a hierarchy node always exists; nodes find it by asking the scene.
+    slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    return scene

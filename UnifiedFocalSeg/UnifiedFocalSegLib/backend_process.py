@@ -1,0 +1,208 @@
+"""The backend as a child process: started, found by its first line, and ended by closing its input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+import slicer
+
+from .errors import BackendError, OperationCancelled
+
+_LOG_LINES = 200
+_POLL_SECONDS = 0.05
+
+
+class BackendProcess:
+    """A running backend.
+
+    Args:
+        process: the child, with pipes for input and output; standard error joined to standard output.
+        url: its address.
+        token: its secret.
+        version: its version.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], log: deque[str]) -> None:
+        self._process = process
+        self._log = log
+        self.url = ""
+        self.token = ""
+        self.version = ""
+
+    @classmethod
+    def start(
+        cls,
+        python: str | os.PathLike,
+        workspace: str | os.PathLike,
+        *,
+        device: str = "auto",
+        environment: Mapping[str, str] | None = None,
+        seconds: float = 120.0,
+        cancelled: threading.Event | None = None,
+    ) -> BackendProcess:
+        """Start a backend and wait until it says where it listens. Blocks: call it from a worker thread.
+
+        Args:
+            python: interpreter of the backend's own virtual environment.
+            workspace: folder that holds tasks, cases and models; made if it is missing.
+            device: ``"auto"``, ``"cuda"`` or ``"cpu"``.
+            environment: variables for the process; `startup_environment` if None.
+            seconds: how long to wait; the first start after an installation compiles much Python.
+            cancelled: stops the wait when set.
+
+        Raises:
+            BackendError: no such interpreter, an early end, or no answer in time, with the backend's last words.
+            OperationCancelled: `cancelled` was set.
+        """
+        command = [os.fspath(python), "-m", "ufseg.cli.main", "serve"]
+        command += ["--workspace", os.fspath(workspace), "--device", device]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                env=dict(startup_environment() if environment is None else environment),
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            raise BackendError(
+                f"The backend's Python {python} could not be started ({error.strerror}). "
+                "Choose the python of its virtual environment under Advanced."
+            ) from error
+        started = cls(process, deque(maxlen=_LOG_LINES))
+        first = _FirstLine()
+        threading.Thread(target=started._read_output, args=(first,), daemon=True).start()
+        threading.Thread(target=started._read_errors, daemon=True).start()
+        started._wait_for(first, seconds, cancelled)
+        return started
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process.poll() is None
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines that the backend wrote."""
+        return "\n".join(list(self._log)[-lines:])
+
+    def last_words(self) -> str:
+        """Why the backend is gone, in a sentence; empty while it lives."""
+        code = self._process.poll()
+        if code is None:
+            return ""
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        last = next((line for line in reversed(self._log) if line.strip()), "")
+        words = f" Its last words: {last.strip()}" if last else ""
+        return f"The backend {how}.{words} Start it again; everything it has acknowledged is saved."
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """End the backend and its workers: close its input, wait, and kill it only if that does not help."""
+        self.close_input()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def stop_later(self) -> None:
+        """`stop` without waiting for it, for the GUI thread. The backend also ends by itself when Slicer does."""
+        self.close_input()
+        threading.Thread(target=self.stop, daemon=True).start()
+
+    def close_input(self) -> None:
+        """Tell the backend to end."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            try:
+                self._process.stdin.close()
+            except BrokenPipeError:  # it is gone already
+                return
+
+    def _wait_for(self, first: _FirstLine, seconds: float, cancelled: threading.Event | None) -> None:
+        deadline = time.monotonic() + seconds
+        while not first.arrived.wait(_POLL_SECONDS):
+            if cancelled is not None and cancelled.is_set():
+                self.stop()
+                raise OperationCancelled("The start of the backend was stopped.")
+            if time.monotonic() > deadline:
+                self.stop(1.0)
+                raise BackendError(
+                    f"The backend did not report an address within {seconds:.0f} s. Its last lines: {self.log_tail(5)}"
+                )
+        try:
+            hello = json.loads(first.line)
+            self.url, self.token, self.version = hello["url"], hello["token"], str(hello.get("version", ""))
+        except (ValueError, KeyError, TypeError) as error:
+            self.stop(1.0)
+            tail = self.log_tail(5) or first.line.strip()
+            raise BackendError(
+                f"The backend could not start. Its last lines: {tail or '(none)'}. Check the Python chosen under "
+                "Advanced and that the workspace can be written."
+            ) from error
+
+    def _read_output(self, first: _FirstLine) -> None:
+        stream = self._process.stdout
+        if stream is None:
+            return
+        first.line = stream.readline()
+        if not first.line:
+            self._process.wait()
+            time.sleep(_POLL_SECONDS)  # lets the other thread collect the last words
+        first.arrived.set()
+        for line in stream:
+            self._log.append(line.rstrip())
+
+    def _read_errors(self) -> None:
+        stream = self._process.stderr
+        if stream is None:
+            return
+        for line in stream:
+            self._log.append(line.rstrip())
+
+
+class _FirstLine:
+    """Where the reading thread puts the line with address and token."""
+
+    def __init__(self) -> None:
+        self.line = ""
+        self.arrived = threading.Event()
+
+
+def startup_environment() -> dict[str, str]:
+    """The variables that Slicer was started with, so that its own libraries do not leak into another Python."""
+    environment = dict(slicer.util.startupEnvironment() if hasattr(slicer, "app") else os.environ)
+    for name in ("PYTHONHOME", "PYTHONPATH"):
+        environment.pop(name, None)
+    environment["PYTHONUNBUFFERED"] = "1"
+    return environment
+
+
+def default_workspace() -> Path:
+    """Where tasks, cases and models are kept unless chosen otherwise; the command line's default too."""
+    return Path(os.environ.get("UFSEG_WORKSPACE", Path.home() / "ufseg-workspace"))
+
+
+def default_python() -> Path | None:
+    """The backend's Python if it is where a set-up puts it, else None.
+
+    Looked for in the environment variable ``UFSEG_PYTHON``, then in ``.venv`` beside the extension's sources.
+    """
+    chosen = os.environ.get("UFSEG_PYTHON")
+    if chosen:
+        return Path(chosen)
+    root = Path(__file__).resolve().parents[2]
+    candidates = (root / ".venv" / "bin" / "python", root / ".venv" / "Scripts" / "python.exe")
+    return next((path for path in candidates if path.exists()), None)

@@ -1,0 +1,42 @@
+"""The class table of a task, as the module needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Told apart well on grey images, also by people with colour blindness (Okabe and Ito, 2008). Used in order of the
+# class values where a task gives no colours.
+_COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
+
+
+@dataclass(frozen=True)
+class SegmentClass:
+    """One class of a task.
+
+    Args:
+        value: the integer that stands for it in label maps, 1 to 255.
+        name: name of its segment.
+        color: red, green, blue, 0 to 255 each.
+        terminology: Slicer's serialised terminology entry, or None.
+    """
+
+    value: int
+    name: str
+    color: tuple[int, int, int]
+    terminology: str | None = None
+
+
+def read_classes(entries: Iterable[Mapping[str, Any]]) -> list[SegmentClass]:
+    """Classes of the service's task JSON in order of their value, each with a colour."""
+    ordered = sorted(entries, key=lambda entry: entry["value"])
+    return [
+        SegmentClass(
+            value=int(entry["value"]),
+            name=str(entry["name"]),
+            color=tuple(entry.get("color") or _COLORS[index % len(_COLORS)]),
+            terminology=entry.get("terminology") or None,
+        )
+        for index, entry in enumerate(ordered)
+    ]

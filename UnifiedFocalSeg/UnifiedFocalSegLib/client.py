@@ -1,0 +1,186 @@
+"""The backend's HTTP interface as methods. May be called from any thread; touches neither MRML nor Qt."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from .errors import BackendError
+from .nrrd import Body
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 30.0
+_FILE_SECONDS = 300.0
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+Json = dict[str, Any]
+
+
+class BackendClient:
+    """Typed calls to one backend.
+
+    Args:
+        url: the backend's address, such as ``http://127.0.0.1:40312``.
+        token: its secret, sent with every request.
+
+    Raises (all methods):
+        BackendError: the backend's own sentence if it refuses, or that it does not answer.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._local = threading.local()
+
+    def health(self) -> Json:
+        """Status, version, device (None until probed) and number of running jobs."""
+        return self._json("GET", "/health")
+
+    def tasks(self) -> list[Json]:
+        """All tasks."""
+        return self._json("GET", "/tasks")
+
+    def task(self, task: str) -> Json:
+        """One task by its id."""
+        return self._json("GET", f"/tasks/{task}")
+
+    def create_task(self, name: str, modality: str, channels: list[str], classes: list[Json], **options: Any) -> Json:
+        """A new task; `options`: ``validation_fraction``."""
+        return self._json(
+            "POST", "/tasks", {"name": name, "modality": modality, "channels": channels, "classes": classes, **options}
+        )
+
+    def add_class(self, task: str, entry: Json) -> Json:
+        """The task with one more class ``{name, value?, color?, terminology?}``."""
+        return self._json("POST", f"/tasks/{task}/classes", entry)
+
+    def upload(self, body: Body) -> str:
+        """Store an image unless the backend has it already; returns its SHA-256."""
+        digest = body.sha256()
+        if self._request("HEAD", f"/files/{digest}", accept=(404,)).status_code != 404:
+            return digest
+        answer = self._request(
+            "POST", "/files", data=body, headers={"Content-Type": "application/octet-stream"}, seconds=_FILE_SECONDS
+        )
+        stored = self._decoded(answer)["sha256"]
+        if stored != digest:  # the scene's own memory is sent, without a copy
+            raise BackendError("The volume was changed while it was sent. Try again.", "InputError", 409)
+        return stored
+
+    def download(self, sha256: str) -> bytes:
+        """Bytes of a stored file."""
+        return self._request("GET", f"/files/{sha256}", seconds=_FILE_SECONDS).content
+
+    def cases(self, task: str) -> list[Json]:
+        """Cases of a task."""
+        return self._json("GET", f"/tasks/{task}/cases")
+
+    def case(self, case: str) -> Json:
+        """One case by its id."""
+        return self._json("GET", f"/cases/{case}")
+
+    def add_case(self, task: str, name: str, subject: str, images: list[str]) -> Json:
+        """The case of these images: a new one, or the task's existing one with the same images."""
+        return self._json("POST", f"/tasks/{task}/cases", {"name": name, "subject": subject, "images": images})
+
+    def revisions(self, case: str) -> list[Json]:
+        """Label revisions of a case, oldest first."""
+        return self._json("GET", f"/cases/{case}/revisions")
+
+    def add_revision(self, case: str, revision: Json) -> Json:
+        """Append a label revision: label, classes, author, origin; optionally note, parent, model_version, region."""
+        return self._json("POST", f"/cases/{case}/revisions", revision)
+
+    def predict(self, task: str, case: str, model_version: str | None = None) -> Json:
+        """Queue the segmentation of a case; returns the job."""
+        request = {"case": case} if model_version is None else {"case": case, "model_version": model_version}
+        return self._json("POST", f"/tasks/{task}/predictions", request)
+
+    def train(self, task: str, request: Json) -> Json:
+        """Queue a training; returns the job."""
+        return self._json("POST", f"/tasks/{task}/trainings", request)
+
+    def jobs(self, task: str | None = None) -> list[Json]:
+        """Jobs, of one task or of all."""
+        return self._json("GET", "/jobs" if task is None else f"/jobs?task={task}")
+
+    def job(self, job: str) -> Json:
+        """One job with its progress, and its result or error once it has ended."""
+        return self._json("GET", f"/jobs/{job}")
+
+    def cancel_job(self, job: str) -> Json:
+        """Ask a job to stop; returns the job."""
+        return self._json("POST", f"/jobs/{job}/cancel")
+
+    def models(self, task: str) -> list[Json]:
+        """Model versions of a task."""
+        return self._json("GET", f"/tasks/{task}/models")
+
+    def model(self, model: str) -> Json:
+        """One model version by its id."""
+        return self._json("GET", f"/models/{model}")
+
+    def promotions(self, task: str) -> list[Json]:
+        """The log of which model version was put into use when, why and by whom."""
+        return self._json("GET", f"/tasks/{task}/promotions")
+
+    def promote(self, task: str, model_version: str, reason: str, author: str) -> Json:
+        """Put a model version into use."""
+        body = {"model_version": model_version, "reason": reason, "author": author}
+        return self._json("POST", f"/tasks/{task}/promotions", body)
+
+    def rollback(self, task: str, reason: str, author: str) -> Json:
+        """Put the previously used model version back into use."""
+        return self._json("POST", f"/tasks/{task}/rollback", {"reason": reason, "author": author})
+
+    def _json(self, method: str, path: str, body: Any = None) -> Any:
+        return self._decoded(self._request(method, path, json=body))
+
+    def _decoded(self, answer: requests.Response) -> Any:
+        try:
+            return answer.json()
+        except requests.exceptions.JSONDecodeError as error:
+            raise BackendError(
+                f"{self.url} answered, but not as a UnifiedFocalSeg backend does. Check the address and the version."
+            ) from error
+
+    def _request(
+        self, method: str, path: str, *, accept: tuple[int, ...] = (), seconds: float = _ANSWER_SECONDS, **options: Any
+    ) -> requests.Response:
+        try:
+            answer = self._session().request(method, self.url + path, timeout=(_CONNECT_SECONDS, seconds), **options)
+        except requests.exceptions.Timeout as error:
+            raise BackendError(
+                f"The backend at {self.url} did not answer {method} {path} within {seconds:.0f} s. "
+                "It may be overloaded; try again, or restart it."
+            ) from error
+        except requests.exceptions.RequestException as error:
+            raise BackendError(
+                f"The backend at {self.url} cannot be reached. Start it again; what it has acknowledged is saved."
+            ) from error
+        if answer.ok or answer.status_code in accept:
+            return answer
+        raise _refusal(answer, method, path)
+
+    def _session(self) -> requests.Session:
+        """One session for each thread, because sessions are not safe to share."""
+        session = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.headers["Authorization"] = f"Bearer {self._token}"
+            # A proxy of the hospital's network must not see what goes to this machine.
+            session.trust_env = urlsplit(self.url).hostname not in _LOOPBACK
+        return session
+
+
+def _refusal(answer: requests.Response, method: str, path: str) -> BackendError:
+    """The backend's own sentence, or at least what was asked and the HTTP status."""
+    try:
+        error = answer.json()["error"]
+        return BackendError(str(error["message"]), str(error["type"]), answer.status_code)
+    except (ValueError, KeyError, TypeError):
+        words = f"The backend refused {method} {path} with HTTP status {answer.status_code}."
+        return BackendError(words, "HTTPError", answer.status_code)

@@ -1,0 +1,170 @@
+"""The backend in use and the operations under way."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from .backend_process import BackendProcess, default_python, default_workspace
+from .client import BackendClient
+from .errors import BackendError
+from .operation import Control, Operation, Script, Step
+from .runner import Runner
+from .signal import Signal
+
+# A connection breaks a moment before the process can be seen to be gone.
+_DEATH_SECONDS = 0.3
+
+
+class Connection:
+    """Starts, uses and stops a backend. Use it on the main thread only.
+
+    Every action returns an `Operation` at once; call `process_events` regularly (a timer does in the panel), or pass
+    ``wait=True`` to block until it has ended, which raises FocalSegError with its sentence if it failed.
+
+    Attributes:
+        client: the backend in use, or None.
+        backend_changed: emitted when `client` changes.
+        operation_started: emitted with each new operation.
+    """
+
+    def __init__(self) -> None:
+        self.client: BackendClient | None = None
+        self.backend_changed = Signal()
+        self.operation_started = Signal()
+        self._process: BackendProcess | None = None
+        self._runner = Runner()
+
+    def start_backend(
+        self,
+        workspace: str | os.PathLike | None = None,
+        python: str | os.PathLike | None = None,
+        *,
+        device: str = "auto",
+        wait: bool = False,
+    ) -> Operation:
+        """Start a backend of our own and use it; result: its address.
+
+        Args:
+            workspace: folder for tasks, cases and models; `default_workspace` if None.
+            python: interpreter of the backend's virtual environment; `default_python` if None.
+            device: ``"auto"``, ``"cuda"`` or ``"cpu"``.
+            wait: block until it is ready.
+        """
+
+        def script() -> Script:
+            chosen = python or default_python()
+            if chosen is None:
+                raise BackendError(
+                    "The backend is not set up. Choose the python of its virtual environment under Advanced."
+                )
+            old = self._release()
+            folder = workspace or default_workspace()
+
+            def start(control: Control) -> BackendProcess:
+                control.report(stage="Starting the backend")
+                if old is not None:  # it may hold the same workspace
+                    old.stop()
+                return BackendProcess.start(chosen, folder, device=device, cancelled=control.cancelled)
+
+            self._process = yield start
+            self._use(BackendClient(self._process.url, self._process.token))
+            return self._process.url
+
+        return self._run("start", "Start the backend", script(), wait)
+
+    def connect(self, url: str, token: str, *, wait: bool = False) -> Operation:
+        """Use a backend that runs already; result: its health."""
+
+        def script() -> Script:
+            client = BackendClient(url, token)
+            health = yield lambda _control: client.health()
+            self.stop_backend()
+            self._use(client)
+            return health
+
+        return self._run("start", f"Connect to {url}", script(), wait)
+
+    def stop_backend(self, wait: bool = False) -> None:
+        """End our own backend, if there is one; a connected one is only forgotten."""
+        process = self._release()
+        if process is not None:
+            if wait:
+                process.stop()
+            else:
+                process.stop_later()
+
+    def backend_problem(self) -> str:
+        """Why no backend can be used now, in a sentence; empty if one can."""
+        if self._process is not None and not self._process.is_running():
+            return self._process.last_words()
+        return "" if self.client is not None else "No backend is running. Start it first."
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Operations under way."""
+        return self._runner.operations
+
+    def process_events(self) -> None:
+        """Take over what has happened in the background. Call it often, on the main thread."""
+        self._runner.process_events()
+
+    def wait(self, operation: Operation, seconds: float | None = None) -> Any:
+        """Block until `operation` ends and return its result; see `Runner.wait`."""
+        return self._runner.wait(operation, seconds)
+
+    def close(self, wait: bool = False) -> None:
+        """Stop all operations and our own backend."""
+        self._runner.process_events()
+        self._runner.cancel_all()
+        self.stop_backend(wait)
+
+    def _run(self, kind: str, title: str, script: Script, wait: bool) -> Operation:
+        operation = self._runner.run(kind, title, script)
+        self.operation_started.emit(operation)
+        if wait:
+            self.wait(operation)
+        return operation
+
+    def _simple(self, kind: str, title: str, call: Any, wait: bool) -> Operation:
+        """An operation of one request."""
+
+        def script() -> Script:
+            client = self._connected()
+            return (yield self._step(lambda _control: call(client)))
+
+        return self._run(kind, title, script(), wait)
+
+    def _step(self, step: Step) -> Step:
+        """`step`, with the reason of our own backend's death in place of "cannot be reached"."""
+        process = self._process
+
+        def explained(control: Control) -> Any:
+            try:
+                return step(control)
+            except BackendError as error:
+                if error.status is None and process is not None:
+                    time.sleep(_DEATH_SECONDS)
+                    if not process.is_running():
+                        raise BackendError(process.last_words()) from error
+                raise
+
+        return explained
+
+    def _connected(self) -> BackendClient:
+        problem = self.backend_problem()
+        if self.client is None or problem:
+            raise BackendError(problem)
+        return self.client
+
+    def _release(self) -> BackendProcess | None:
+        """Forget the backend in use; returns its process if it is ours."""
+        process, self._process = self._process, None
+        if self.client is not None:
+            self._use(None)
+        return process
+
+    def _use(self, client: BackendClient | None) -> None:
+        self.client = client
+        self.backend_changed.emit()

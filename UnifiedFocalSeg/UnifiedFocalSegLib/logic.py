@@ -1,0 +1,259 @@
+"""What the module does, without Qt: the scene on one side, the backend on the other.
+
+Example, in Slicer's Python console (here `wait=True` blocks; the panel connects to `finished` instead)::
+
+    logic = slicer.util.getModuleLogic("UnifiedFocalSeg")
+    logic.start_backend("/data/workspace", wait=True)
+    task = logic.create_task("Hippocampus MRI", "MRI", [{"name": "anterior"}, {"name": "posterior"}], wait=True).result
+    segmentation = logic.segment(volume, task, wait=True).result
+    logic.submit_correction(segmentation, volume, author="A. Reader", wait=True)
+    outcome = logic.retrain(task, budget_seconds=120, wait=True).result
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .case_nodes import (
+    CASE,
+    IMAGE_ROLE,
+    MODEL_VERSION,
+    REVISION,
+    TASK,
+    as_list,
+    case_images,
+    check_channels,
+    check_present,
+    check_unchanged,
+    is_present,
+    referenced_volumes,
+    stamp,
+)
+from .classes import read_classes
+from .client import BackendClient, Json
+from .connection import Connection
+from .errors import SceneError
+from .identity import default_author
+from .operation import Operation, Script
+from .scene import label_to_segmentation
+from .segmentation_export import segmentation_to_label
+from .steps import follow, predict, save_revision
+
+# Operations whose result goes into the scene: pointless once it closes. A revision on its way is saved all the same.
+_SCENE_BOUND = ("segment",)
+
+
+class FocalSegLogic(Connection):
+    """Backend, operations and scene; see `Connection` for what all actions have in common."""
+
+    # Tasks and models
+
+    def tasks(self) -> list[Json]:
+        """All tasks, waiting for the answer; for scripts."""
+        return self.wait(self.fetch("tasks"))
+
+    def fetch(self, what: str, *arguments: str, wait: bool = False) -> Operation:
+        """Ask the backend for ``tasks``, ``task``, ``cases``, ``models``, ``promotions``, … (methods of the client)."""
+        return self._simple("fetch", f"Fetch {what}", lambda client: getattr(client, what)(*arguments), wait)
+
+    def create_task(
+        self,
+        name: str,
+        modality: str,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        channels: Sequence[str] = ("image",),
+        wait: bool = False,
+        **options: Any,
+    ) -> Operation:
+        """Create a task; result: the task.
+
+        Args:
+            name: such as "Hippocampus MRI".
+            modality: ``"CT"``, ``"MRI"`` or ``"other"``.
+            classes: ``{"name": …, "value"?: …, "color"?: (r, g, b), "terminology"?: …}``; values default to 1, 2, ….
+            channels: names of the images of a case.
+            wait: block until done.
+            options: ``validation_fraction``.
+        """
+        entries = [{"value": value, **entry} for value, entry in enumerate(classes, start=1)]
+
+        def create(client: BackendClient) -> Json:
+            return client.create_task(name, modality, list(channels), entries, **options)
+
+        return self._simple("create", f"Create {name}", create, wait)
+
+    def promote(
+        self, task: str | Json, model_version: str, *, reason: str, author: str = "", wait: bool = False
+    ) -> Operation:
+        """Put a model version into use; result: the promotion."""
+        chosen, by = _id(task), author.strip() or default_author()
+        return self._simple(
+            "promote", "Promote", lambda client: client.promote(chosen, model_version, reason, by), wait
+        )
+
+    def rollback(self, task: str | Json, *, reason: str, author: str = "", wait: bool = False) -> Operation:
+        """Put the previous model version back into use; result: the promotion."""
+        chosen, by = _id(task), author.strip() or default_author()
+        return self._simple("rollback", "Roll back", lambda client: client.rollback(chosen, reason, by), wait)
+
+    # The loop
+
+    def segment(
+        self,
+        volume: Any,
+        task: str | Json,
+        *,
+        model_version: str | None = None,
+        subject: str | None = None,
+        name: str | None = None,
+        wait: bool = False,
+    ) -> Operation:
+        """Segment a volume with the task's model; result: a new segmentation node.
+
+        Args:
+            volume: volume node, or a list of them in the order of the task's channels.
+            task: task or its id.
+            model_version: id of a version other than the promoted one.
+            subject: who was imaged; see `identity` if None.
+            name: of the segmentation, "<volume> segmentation" if None.
+            wait: block until done.
+        """
+        volumes = as_list(volume)
+        title = f"Segment {volumes[0].GetName()}"
+
+        def script() -> Script:
+            client = self._connected()
+            images, before = case_images(volumes, subject), stamp(volumes)
+            details = yield self._step(lambda _control: client.task(_id(task)))
+            check_channels(images, details)
+            case, result, label, geometry = yield self._step(
+                lambda control: predict(client, details["id"], images, model_version, control)
+            )
+            check_unchanged(volumes, before, title)
+            difference = images.geometry.difference(geometry)
+            if difference is not None:
+                raise SceneError(
+                    f"The backend's label map and {volumes[0].GetName()} lie on different grids: {difference}. "
+                    "Nothing was put into the scene; please report this."
+                )
+            node = label_to_segmentation(label, read_classes(details["classes"]), volumes[0], name)
+            node.SetAttribute(TASK, details["id"])
+            node.SetAttribute(CASE, case["id"])
+            node.SetAttribute(MODEL_VERSION, result["model_version"])
+            for image in volumes:
+                node.AddNodeReferenceID(IMAGE_ROLE, image.GetID())
+            return node
+
+        return self._run("segment", title, script(), wait)
+
+    def submit_correction(
+        self,
+        segmentation: Any,
+        volume: Any = None,
+        *,
+        author: str = "",
+        note: str = "",
+        task: str | Json | None = None,
+        subject: str | None = None,
+        origin: str | None = None,
+        region: Json | None = None,
+        wait: bool = False,
+    ) -> Operation:
+        """Save a segmentation as the next label revision of its case; result: the revision.
+
+        Args:
+            segmentation: segmentation node, made by `segment` or drawn by hand.
+            volume: what it was drawn on (a list for several channels); what `segment` was given if None.
+            author: who corrected it; the name of this computer's user if empty.
+            note: free text.
+            task: task or its id; the one it was segmented for if None.
+            subject: who was imaged; see `identity` if None.
+            origin: ``"manual"``, ``"corrected"`` or ``"imported"``; found from the case if None.
+            region: ``{"start": [i, j, k], "stop": [i, j, k]}``, the box that was annotated; None means everywhere.
+            wait: block until done.
+        """
+        title = f"Save {segmentation.GetName()}"
+
+        def script() -> Script:
+            client = self._connected()
+            volumes = as_list(volume) if volume is not None else referenced_volumes(segmentation)
+            chosen = _id(task) if task is not None else segmentation.GetAttribute(TASK)
+            if not chosen:
+                raise SceneError(f"{segmentation.GetName()} belongs to no task yet. Choose the task.")
+            images = case_images(volumes, subject)
+            details = yield self._step(lambda _control: client.task(chosen))
+            check_channels(images, details)
+            classes = read_classes(details["classes"])
+            check_present([segmentation, *volumes], title)
+            label, _ = segmentation_to_label(segmentation, volumes[0], classes)
+            revision = {
+                "classes": {c.name: c.value for c in classes},
+                "author": author.strip() or default_author(),
+                **{key: value for key, value in (("note", note), ("origin", origin), ("region", region)) if value},
+            }
+            made_from = (segmentation.GetAttribute(CASE), segmentation.GetAttribute(MODEL_VERSION))
+            saved = yield self._step(
+                lambda control: save_revision(client, chosen, images, label, revision, made_from, control)
+            )
+            if is_present(segmentation):
+                segmentation.SetAttribute(TASK, chosen)
+                segmentation.SetAttribute(CASE, saved["case"])
+                segmentation.SetAttribute(REVISION, saved["id"])
+            return saved
+
+        return self._run("submit", title, script(), wait)
+
+    def retrain(
+        self,
+        task: str | Json,
+        *,
+        budget_seconds: float | None = None,
+        epochs: int | None = None,
+        start: str = "promoted",
+        loss: Json | None = None,
+        seed: int | None = None,
+        author: str = "",
+        note: str = "",
+        wait: bool = False,
+    ) -> Operation:
+        """Train a new model version on all labelled cases; result: the job's result with version and gate.
+
+        Args:
+            task: task or its id.
+            budget_seconds: how long to optimise; or `epochs` instead.
+            epochs: number of passes over the training cases.
+            start: ``"promoted"`` to go on from the present model, ``"scratch"`` to begin anew.
+            loss: ``{"name": …, "options": {"delta": …, "gamma": …}}``; the backend's default if None.
+            seed: of all random numbers.
+            author: who asked for it.
+            note: free text.
+            wait: block until done.
+        """
+        chosen = _id(task)
+        optional = {
+            "budget_seconds": budget_seconds,
+            "epochs": epochs,
+            "loss": loss,
+            "seed": seed,
+            "note": note or None,
+        }
+        request = {key: value for key, value in optional.items() if value is not None}
+        request |= {"start": start, "author": author.strip() or default_author()}
+
+        def script() -> Script:
+            client = self._connected()
+            return (yield self._step(lambda control: follow(client, client.train(chosen, request), control)))
+
+        return self._run("retrain", "Train", script(), wait)
+
+    def scene_closing(self) -> None:
+        """Stop what would put its result into the scene that closes now. Trainings and saving go on."""
+        for operation in self.operations:
+            if operation.kind in _SCENE_BOUND:
+                operation.cancel()
+
+
+def _id(task: str | Json) -> str:
+    return task if isinstance(task, str) else str(task["id"])

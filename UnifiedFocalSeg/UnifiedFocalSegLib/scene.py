@@ -1,0 +1,175 @@
+"""From the scene to arrays and back: volumes as images, label maps as segmentations.
+
+Everything here runs on the main thread, because MRML may only be touched there.
+
+Parent transforms: a volume is sent on its own voxel grid, without its parent transform, and the segmentation made
+from the answer is put under the same transform. So the voxels are right for every linear transform, and moving a
+volume does not make it another case. Non-linear transforms are refused, since hardening them changes the voxels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_numpy
+
+from .classes import SegmentClass
+from .errors import SceneError
+from .geometry import Geometry, to_numpy, to_vtk
+
+# Image axes that miss a right angle by more than this cannot be written as spacing and direction.
+_ANGLE_TOLERANCE_DEGREES = 0.1
+
+
+def volume_geometry(volume) -> Geometry:
+    """Grid of a volume node, without its parent transform.
+
+    Raises:
+        SceneError: no voxels, or axes that are not perpendicular.
+    """
+    image = volume.GetImageData()
+    if image is None or min(image.GetDimensions()) < 1:
+        raise SceneError(f"{volume.GetName()} holds no voxels. Load its file again, or choose another volume.")
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    geometry = Geometry.from_ijk_to_ras(to_numpy(matrix), image.GetDimensions())
+    angle = geometry.largest_angle_error()
+    if angle > _ANGLE_TOLERANCE_DEGREES:
+        raise SceneError(
+            f"The axes of {volume.GetName()} are {angle:.2f}° off the right angle (gantry tilt or shear), and "
+            "segmenting needs a rectangular grid. Resample it first (Resample Scalar/Vector/DWI Volume)."
+        )
+    return geometry
+
+
+def volume_image(volume) -> tuple[np.ndarray, Geometry]:
+    """Voxels and grid of a volume node, ready to be sent.
+
+    A proxy volume of a sequence gives the time point that is shown now.
+
+    Returns:
+        The volume's own memory, not a copy, as ``[k, j, i]``, or ``[k, j, i, component]`` for colour volumes; and
+        its grid without the parent transform.
+
+    Raises:
+        SceneError: not a scalar or vector volume, a label map, no voxels, or a non-linear parent transform.
+    """
+    if not volume.IsA("vtkMRMLScalarVolumeNode"):
+        raise SceneError(
+            f"{volume.GetName()} is a {volume.GetNodeTagName()}, not a volume with one intensity per voxel. "
+            "Choose a scalar volume; of a time series, choose the volume that shows one time point."
+        )
+    if volume.IsA("vtkMRMLLabelMapVolumeNode"):
+        raise SceneError(f"{volume.GetName()} is a label map. Choose the image that it was drawn on.")
+    for refused, words in (
+        ("vtkMRMLDiffusionWeightedVolumeNode", "a diffusion series"),
+        ("vtkMRMLDiffusionTensorVolumeNode", "a tensor volume"),
+    ):
+        if volume.IsA(refused):
+            raise SceneError(f"{volume.GetName()} is {words}. Extract one scalar volume from it and choose that.")
+    geometry = volume_geometry(volume)
+    check_transform(volume)
+    image = volume.GetImageData()
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None:
+        raise SceneError(f"{volume.GetName()} holds no voxels. Load its file again, or choose another volume.")
+    components = image.GetNumberOfScalarComponents()
+    shape = geometry.array_shape if components == 1 else (*geometry.array_shape, components)
+    return vtk_to_numpy(scalars).reshape(shape), geometry
+
+
+def check_transform(node) -> None:
+    """Raise SceneError if a parent transform of `node` bends space."""
+    transform = node.GetParentTransformNode()
+    if transform is not None and not transform.IsTransformToWorldLinear():
+        raise SceneError(
+            f"{node.GetName()} is under the non-linear transform {transform.GetName()}. Harden it (in the Data "
+            "module, right-click the transform column), which resamples the image, and try again."
+        )
+
+
+def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], volume, name: str | None = None):
+    """A new segmentation of `volume` with one segment for each class, also for those without voxels.
+
+    Args:
+        label: class values, uint8 ``[k, j, i]`` on the grid of `volume`; copied.
+        classes: the task's classes; each segment gets its name, colour, value and terminology.
+        volume: the volume that was segmented; becomes the reference volume. Parent transform and, if the volume is
+            in the subject hierarchy, its study are taken from it.
+        name: the node's name, "<volume> segmentation" if None; made unique.
+
+    Returns:
+        The new vtkMRMLSegmentationNode; nodes that exist already are never changed.
+
+    Raises:
+        SceneError: the label map has another shape, or values that no class has.
+    """
+    geometry = volume_geometry(volume)
+    if label.shape != geometry.array_shape:
+        raise SceneError(
+            f"The label map has the shape {label.shape} but {volume.GetName()} has {geometry.array_shape} (k, j, i). "
+            "The volume was changed in between; segment it again."
+        )
+    if label.dtype != np.uint8:
+        raise SceneError(f"A label map must be uint8, not {label.dtype}.")
+    known = np.zeros(256, dtype=bool)
+    known[[0, *(c.value for c in classes)]] = True
+    if not known[label].all():
+        unknown = [int(v) for v in np.unique(label) if not known[v]]
+        raise SceneError(
+            f"The label map holds the values {unknown}, but the task's classes have {[c.value for c in classes]}."
+        )
+
+    scene = volume.GetScene()
+    node = scene.AddNewNodeByClass(
+        "vtkMRMLSegmentationNode", scene.GenerateUniqueName(name or f"{volume.GetName()} segmentation")
+    )
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    # All segments share one label map ("layer"): no copy for each class, and none can overlap another.
+    layer = oriented_image(label, geometry)
+    representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+    segmentation = node.GetSegmentation()
+    segmentation.SetSourceRepresentationName(representation)
+    for entry in classes:
+        segment = slicer.vtkSegment()
+        segment.SetName(entry.name)
+        segment.SetColor(*(c / 255 for c in entry.color))
+        segment.SetLabelValue(entry.value)
+        if entry.terminology:
+            segment.SetTag(segment.GetTerminologyEntryTagName(), entry.terminology)
+        segment.AddRepresentation(representation, layer)
+        segmentation.AddSegment(segment)
+    place_beside(node, volume)
+    return node
+
+
+def oriented_image(label: np.ndarray, geometry: Geometry) -> vtk.vtkImageData:
+    """vtkOrientedImageData with a copy of `label` (``[k, j, i]``) on the grid `geometry`."""
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(0, geometry.size[0] - 1, 0, geometry.size[1] - 1, 0, geometry.size[2] - 1)
+    scalars = numpy_to_vtk(
+        np.ascontiguousarray(label).reshape(-1), deep=True, array_type=get_vtk_array_type(label.dtype)
+    )
+    scalars.SetName("ImageScalars")
+    image.GetPointData().SetScalars(scalars)
+    image.SetImageToWorldMatrix(to_vtk(geometry.ijk_to_ras))
+    return image
+
+
+def place_beside(node, volume) -> None:
+    """Put `node` under the subject hierarchy's parent of `volume` (its study), if the volume has an item there."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volume.GetScene())
+    item = hierarchy.GetItemByDataNode(volume) if hierarchy is not None else 0
+    if not item:
+        return
+    parent = hierarchy.GetItemParent(item)
+    own = hierarchy.GetItemByDataNode(node)
+    if own:
+        hierarchy.SetItemParent(own, parent)
+    else:
+        hierarchy.CreateItem(parent, node)

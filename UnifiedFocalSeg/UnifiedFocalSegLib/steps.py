@@ -1,0 +1,142 @@
+"""What operations do on the backend, in worker threads: only HTTP, no scene and no Qt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .client import BackendClient, Json
+from .errors import BackendError, OperationCancelled
+from .geometry import Geometry
+from .nrrd import Body, decode
+from .operation import Control
+
+_ACTIVE = ("queued", "running")
+# Often at first, because a segmentation on a warm backend takes well under a second.
+_POLL_SECONDS, _SLOW_POLL_SECONDS, _SLOW_AFTER_SECONDS = 0.05, 0.25, 5.0
+
+
+@dataclass(frozen=True)
+class CaseImages:
+    """A case as it is sent: voxels that the scene still owns, their grid, and who it is.
+
+    Args:
+        arrays: one for each volume, ``[k, j, i]`` or ``[k, j, i, component]``.
+        geometry: the grid of all of them.
+        name: shown in the list of cases.
+        subject: anonymous id.
+    """
+
+    arrays: Sequence[np.ndarray]
+    geometry: Geometry
+    name: str
+    subject: str
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of all volumes together."""
+        return sum(a.shape[3] if a.ndim == 4 else 1 for a in self.arrays)
+
+
+def send_case(client: BackendClient, task: str, images: CaseImages, control: Control, until: float) -> Json:
+    """Upload what the backend lacks and return the case; reports progress up to the fraction `until`."""
+    stored = []
+    total = sum(a.nbytes for a in images.arrays)
+    before = 0
+    for array in images.arrays:
+
+        def sent(count: int, before: int = before) -> None:
+            control.check()
+            control.report(until * min(1.0, (before + count) / total))
+
+        control.report(stage="Sending the volume")
+        control.check()
+        stored.append(client.upload(Body(array, images.geometry, sent)))
+        before += array.nbytes
+    control.check()
+    control.report(until)
+    return client.add_case(task, images.name, images.subject, stored)
+
+
+def follow(client: BackendClient, job: Json, control: Control, start: float = 0.0, until: float = 1.0) -> Json:
+    """Wait for a job to end, passing its progress and a cancel on; returns its result.
+
+    Raises:
+        BackendError: the job failed or was interrupted, with its sentence.
+        OperationCancelled: the job was stopped.
+    """
+    begun = time.monotonic()
+    asked = False
+    while job["state"] in _ACTIVE:
+        progress = job.get("progress") or {}
+        control.report(
+            start + (until - start) * float(progress.get("fraction") or 0.0),
+            progress.get("stage") or ("Waiting for its turn" if job["state"] == "queued" else "Working"),
+            progress.get("eta_seconds"),
+            progress.get("scalars"),
+        )
+        pause = _SLOW_POLL_SECONDS if time.monotonic() - begun > _SLOW_AFTER_SECONDS else _POLL_SECONDS
+        if control.cancelled.is_set() and not asked:
+            asked = True
+            job = client.cancel_job(job["id"])
+            continue
+        if asked:
+            time.sleep(pause)
+        else:
+            control.sleep(pause)
+        job = client.job(job["id"])
+    if job["state"] == "succeeded":
+        return job["result"]
+    if job["state"] == "cancelled":
+        raise OperationCancelled("Stopped.")
+    error = job.get("error") or {}
+    words = error.get("message") or f"The backend's job ended as {job['state']} without a reason. Try again."
+    raise BackendError(words, error.get("type") or "JobError", 200)
+
+
+def predict(
+    client: BackendClient, task: str, images: CaseImages, model_version: str | None, control: Control
+) -> tuple[Json, Json, np.ndarray, Geometry]:
+    """Segment a case; returns the case, the job's result, and the label map ``[k, j, i]`` with its grid."""
+    case = send_case(client, task, images, control, 0.1)
+    control.check()
+    result = follow(client, client.predict(task, case["id"], model_version), control, 0.1, 0.95)
+    control.report(0.95, "Fetching the segmentation")
+    label, geometry = decode(client.download(result["label"]))
+    return case, result, label, geometry
+
+
+def save_revision(
+    client: BackendClient,
+    task: str,
+    images: CaseImages,
+    label: np.ndarray,
+    revision: Json,
+    made_from: tuple[str | None, str | None],
+    control: Control,
+) -> Json:
+    """Append a label revision to the case of these images; returns it.
+
+    Args:
+        label: uint8 ``[k, j, i]`` on the grid of `images`.
+        revision: classes, author, and optionally note and region.
+        made_from: case and model version of the segmentation that was corrected; the version is recorded only if
+            the case is the same.
+    """
+    case = send_case(client, task, images, control, 0.6)
+    control.report(0.6, "Saving the label")
+    stored = client.upload(Body(label, images.geometry))
+    control.check()
+    earlier = client.revisions(case["id"])
+    body = {**revision, "label": stored}
+    if earlier:
+        body["parent"] = max(earlier, key=lambda r: r["number"])["id"]
+    from_case, model_version = made_from
+    if model_version and from_case == case["id"]:
+        body["model_version"] = model_version
+    body.setdefault("origin", "corrected" if body.get("model_version") or earlier else "manual")
+    # From here on the backend may have saved it, so a cancel no longer changes the outcome.
+    return client.add_revision(case["id"], body)
