@@ -67,6 +67,10 @@ class Files:
         finally:
             path.unlink(missing_ok=True)
 
+    def add_written_label(self, path: Path, geometry: Geometry) -> FileRecord:
+        """Take over an 8-bit NRRD label map that our own worker wrote on the workspace's disk, without reading it."""
+        return self._adopt(path, 1, "uint8", geometry)
+
     def get(self, sha256: str) -> FileRecord:
         """What is known about a file; raises NotFoundError."""
         with self._database.reading() as session:

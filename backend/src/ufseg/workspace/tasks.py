@@ -96,12 +96,21 @@ class Tasks:
         known = ", ".join(repr(t.name) for t in tasks) or "none so far"
         raise NotFoundError(f"There is no task named {name!r}. The tasks of this workspace: {known}.")
 
-    def add_class(self, task_id: str, entry: ClassEntry | None, name: str = "") -> Task:
+    def add_class(
+        self,
+        task_id: str,
+        name: str,
+        value: int | None = None,
+        color: tuple[int, int, int] | None = None,
+        terminology: str | None = None,
+    ) -> Task:
         """Add a class; the others keep their values.
 
         Args:
             task_id: the task.
-            entry: the new class, or None to give `name` the lowest value that is above all others.
+            name: of the new class.
+            value: of the new class; None takes the lowest one above all others.
+            color, terminology: see `ClassEntry`.
 
         Raises:
             LabelError: value or name is taken, or no value is left.
@@ -110,15 +119,15 @@ class Tasks:
         with self._database.writing() as session:
             row = require(session, task_id)
             table = class_table(session, task_id)
-            if entry is None:
-                entry = ClassEntry(value=next_value(table), name=name)
+            if value is None:
+                value = next_value(table)
+            entry = ClassEntry(value=value, name=name, color=color, terminology=terminology)
             for old in table.entries:
                 if old.value == entry.value or old.name == entry.name:
                     raise LabelError(
                         f"The class {entry.name!r} = {entry.value} cannot be added: the task has {old.name!r} = "
                         f"{old.value} already. Class values and names never change; choose others."
                     )
-            ClassTable(entries=(*table.entries, entry))
             session.add(_class_row(task_id, entry))
             session.flush()
             return record(session, row)

@@ -1,0 +1,180 @@
+"""Runs the jobs of a workspace."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from ufseg.engine.board import JobBoard, Listener
+from ufseg.engine.lane import Lane, LaneJob
+from ufseg.engine.predictions import Prediction, resolve
+from ufseg.engine.requests import PredictionRequest, TrainingRequest
+from ufseg.engine.trainings import Training, require_training_cases
+from ufseg.errors import ConflictError
+from ufseg.workspace.disk import storage_errors
+from ufseg.workspace.lock import WorkspaceLock
+from ufseg.workspace.records import Job, JobKind
+from ufseg.workspace.workspace import Workspace
+
+# Training takes what the machine has left: the service and the viewer's window must stay quick.
+TRAINING_NICENESS = 10
+
+_LANES: tuple[JobKind, ...] = ("prediction", "training")
+
+
+class Engine:
+    """Two lanes of jobs, so that a prediction never waits for a training; each has one warm worker process.
+
+    It holds the workspace's lock. Jobs that an earlier engine left unfinished become ``interrupted``.
+
+    Args:
+        workspace: open workspace; it is not closed with the engine.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        warm: start the workers at once instead of with the first job.
+
+    Raises:
+        ConflictError: another process runs the workspace's jobs.
+    """
+
+    def __init__(self, workspace: Workspace, device: str = "auto", warm: bool = False) -> None:
+        self._workspace = workspace
+        self._lock = WorkspaceLock(workspace.folder)
+        self._closed = False
+        self._device: dict[str, Any] | None = None
+        self._board = JobBoard(workspace.jobs)
+        workspace.store.discard_unfinished()
+        self._end_old_jobs()
+        logs = workspace.folder / "logs"
+        self._lanes = {
+            kind: Lane(
+                kind,
+                self._board,
+                device,
+                TRAINING_NICENESS if kind == "training" else 0,
+                logs / f"worker-{kind}.log",
+                self._set_device,
+            )
+            for kind in _LANES
+        }
+        if warm:
+            for lane in self._lanes.values():
+                lane.warm_up()
+
+    @property
+    def device(self) -> dict[str, Any] | None:
+        """The computing device: name, kind (``cuda``, ``cpu``, ``unavailable``), note; None until a worker told."""
+        return self._device
+
+    def running_jobs(self) -> int:
+        """Number of jobs being computed now; answers at once."""
+        return self._board.running()
+
+    def submit_training(self, task_id: str, request: TrainingRequest) -> Job:
+        """Queue a training.
+
+        Raises:
+            NotFoundError: no such task.
+            ConflictError: it has no labelled training case.
+            StorageError: the job cannot be saved.
+        """
+        require_training_cases(self._workspace, task_id)
+        return self._submit(task_id, "training", request.model_dump(mode="json"))
+
+    def submit_prediction(self, task_id: str, request: PredictionRequest) -> Job:
+        """Queue a prediction.
+
+        Raises:
+            NotFoundError: no such task, case or model version.
+            ConflictError: the task has no model yet.
+            InputError: case or version belong to another task.
+            StorageError: the job cannot be saved.
+        """
+        resolved = resolve(self._workspace, task_id, request)
+        return self._submit(task_id, "prediction", resolved.model_dump(mode="json"))
+
+    def job(self, job_id: str) -> Job:
+        """The job as it is now; raises NotFoundError."""
+        return self._board.get(job_id)
+
+    def jobs(self, task_id: str | None = None) -> list[Job]:
+        """All jobs, or those of a task, oldest first; raises NotFoundError for an unknown task."""
+        if task_id is not None:
+            self._workspace.tasks.get(task_id)
+        return self._board.all(task_id)
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job; one that has ended stays as it is. Returns the job; raises NotFoundError."""
+        job = self._board.get(job_id)
+        if job.state == "queued":
+            self._board.end_queued(job_id)
+        if not self._board.get(job_id).is_final:
+            self._lanes[job.kind].cancel(job_id)
+        return self._board.get(job_id)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """The job once it has ended, or as it is after `timeout` seconds; raises NotFoundError."""
+        return self._board.wait(job_id, timeout)
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every changed job, from other threads; it must return at once."""
+        self._board.listen(listener)
+
+    def close(self) -> None:
+        """End workers and lanes; unfinished jobs become ``interrupted``. A second call does nothing more."""
+        self._closed = True
+        for lane in self._lanes.values():
+            lane.begin_closing()
+        for lane in self._lanes.values():
+            lane.close()
+        for job in self._board.unfinished():
+            self._board.end(
+                job.id, "interrupted", "InterruptedError", "The service was ended before the job began. Start it again."
+            )
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _submit(self, task_id: str, kind: JobKind, request: dict[str, Any]) -> Job:
+        if self._closed:
+            raise ConflictError("The service is ending and takes no more jobs. Start it again.")
+        job = self._workspace.jobs.create(task_id, kind, request)
+        self._board.add(job)
+        work = Training(self._workspace, job) if kind == "training" else Prediction(self._workspace, job)
+        self._lanes[kind].submit(LaneJob(job.id, kind, self._guarded(work.prepare), work.finish, self._cleaner(job.id)))
+        return job
+
+    def _guarded(self, prepare: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+        def guarded() -> dict[str, Any]:
+            with storage_errors(self._workspace.folder):
+                return prepare()
+
+        return guarded
+
+    def _cleaner(self, job_id: str) -> Callable[[], None]:
+        return lambda: shutil.rmtree(self._workspace.job_folder(job_id), ignore_errors=True)
+
+    def _set_device(self, device: dict[str, Any]) -> None:
+        self._device = device
+
+    def _end_old_jobs(self) -> None:
+        for job in self._workspace.jobs.unfinished():
+            self._board.add(job)
+            what = "training" if job.kind == "training" else "prediction"
+            self._board.end(
+                job.id,
+                "interrupted",
+                "InterruptedError",
+                f"The service ended while this {what} was {job.state}. Nothing that was saved before is lost; "
+                f"start the {what} again.",
+            )
+            self._cleaner(job.id)()

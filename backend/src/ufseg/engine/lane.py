@@ -1,0 +1,230 @@
+"""One queue of jobs with one worker, which stays warm between them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ufseg.engine.board import JobBoard
+from ufseg.engine.specs import RunMessage, ServiceMessage, WorkerMessage
+from ufseg.engine.worker_process import WorkerProcess
+from ufseg.errors import UfsegError
+from ufseg.workspace.records import JobKind, JobProgress
+
+_log = logging.getLogger(__name__)
+
+CANCEL_GRACE_SECONDS = 5.0
+_STOP_GRACE_SECONDS = 2.0
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class LaneJob:
+    """How a job is run.
+
+    Args:
+        id: of the job.
+        kind: what the worker is to do.
+        prepare: makes the specification, just before the job starts; may raise UfsegError.
+        finish: keeps the outcome in the workspace and returns the job's result; may raise UfsegError.
+        clean: removes the job's files; called at its end whatever the end is.
+    """
+
+    id: str
+    kind: JobKind
+    prepare: Callable[[], dict[str, Any]]
+    finish: Callable[[dict[str, Any]], dict[str, Any]]
+    clean: Callable[[], None]
+
+
+class Lane:
+    """Runs jobs one after the other in a thread of its own.
+
+    Args:
+        name: for logs.
+        board: where jobs' states go.
+        device: asked for.
+        niceness: of the worker, see `WorkerProcess`.
+        log: of the worker's stderr.
+        on_device: told what the worker says about its device.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        board: JobBoard,
+        device: str,
+        niceness: int,
+        log: Path,
+        on_device: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._name = name
+        self._board = board
+        self._device = device
+        self._niceness = niceness
+        self._log = log
+        self._on_device = on_device
+        self._jobs: queue.Queue[LaneJob | None] = queue.Queue()
+        self._cancelled: dict[str, float] = {}
+        self._worker: WorkerProcess | None = None
+        self._ready = False
+        self._closing = threading.Event()
+        self._start_thread()
+
+    def submit(self, job: LaneJob) -> None:
+        """Queue a job."""
+        self._jobs.put(job)
+
+    def warm_up(self) -> None:
+        """Start the worker before there is a job; done in the lane's thread."""
+        self._jobs.put(None)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job: at its next step, or by killing the worker after `CANCEL_GRACE_SECONDS`."""
+        self._cancelled.setdefault(job_id, time.monotonic())
+
+    def begin_closing(self) -> None:
+        """Take no more jobs and abandon the one under way."""
+        self._closing.set()
+        self._jobs.put(None)
+
+    def close(self) -> None:
+        """End the thread and the worker; returns when both have ended."""
+        self.begin_closing()
+        self._thread.join()
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._work, name=f"lane-{self._name}", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            while not self._closing.is_set():
+                job = self._jobs.get()
+                if self._closing.is_set():
+                    break
+                if job is None:
+                    self._warm_up()
+                elif not self._board.get(job.id).is_final:
+                    self._run(job)
+            if self._worker is not None:
+                self._worker.stop(_STOP_GRACE_SECONDS)
+        finally:
+            # A mistake in our own code ends this thread with its traceback; later jobs must still be run.
+            if not self._closing.is_set():
+                self._start_thread()
+
+    def _warm_up(self) -> None:
+        try:
+            worker = self._living_worker()
+        except UfsegError as error:
+            _log.error("the worker for %s could not be started: %s", self._name, error)
+            return
+        try:
+            while not self._ready and not self._closing.is_set() and self._jobs.empty():
+                self._receive(worker)
+        except EOFError:
+            _log.error("the worker for %s did not start. %s", self._name, worker.how_it_ended())
+
+    def _run(self, job: LaneJob) -> None:
+        self._board.start(job.id)
+        try:
+            self._compute(job)
+        except UfsegError as error:
+            self._board.end(job.id, "failed", type(error).__name__, str(error))
+        finally:
+            self._board.end(job.id, *self._abandoned())
+            self._cancelled.pop(job.id, None)
+            job.clean()
+
+    def _abandoned(self) -> tuple[Any, str, str]:
+        """How a job ends that came to no end of its own."""
+        if self._closing.is_set():
+            return (
+                "interrupted",
+                "InterruptedError",
+                "The service was ended while the job was under way. Start it again.",
+            )
+        return "failed", "InternalError", "An error within ufseg ended the job. Report it with the workspace's logs."
+
+    def _compute(self, job: LaneJob) -> None:
+        spec = job.prepare()
+        worker = self._living_worker()
+        if not self._ready:
+            self._board.progress(job.id, JobProgress(stage="starting the worker"))
+        worker.send(ServiceMessage(run=RunMessage(job=job.id, kind=job.kind, spec=spec)))
+        told = False
+        while not self._closing.is_set():
+            asked = self._cancelled.get(job.id)
+            if asked is not None and not told:
+                worker.send(ServiceMessage(cancel=job.id))
+                told = True
+            if asked is not None and time.monotonic() - asked > CANCEL_GRACE_SECONDS:
+                worker.kill()
+                self._end_cancelled(job)
+                return
+            try:
+                message = self._receive(worker)
+            except EOFError:
+                self._died(job, worker)
+                return
+            if message is None:
+                continue
+            if message.progress is not None and message.job == job.id:
+                self._board.progress(job.id, JobProgress.model_validate(message.progress))
+            elif message.outcome is not None and message.job == job.id:
+                self._board.succeed(job.id, job.finish(message.outcome))
+                return
+            elif message.error is not None and message.job in (job.id, None):
+                self._failed(job, message.error)
+                return
+
+    def _failed(self, job: LaneJob, error: dict[str, str]) -> None:
+        if error["type"] == "CancelledError":
+            self._end_cancelled(job)
+        else:
+            self._board.end(job.id, "failed", error["type"], error["message"])
+
+    def _end_cancelled(self, job: LaneJob) -> None:
+        self._board.end(
+            job.id,
+            "cancelled",
+            "CancelledError",
+            "The job was cancelled. Nothing was changed; start it again when you like.",
+        )
+
+    def _died(self, job: LaneJob, worker: WorkerProcess) -> None:
+        reason = worker.how_it_ended()
+        _log.error("worker %s of lane %s: %s", worker.pid, self._name, reason)
+        if job.id in self._cancelled:
+            self._end_cancelled(job)
+        else:
+            self._board.end(job.id, "failed", "WorkerError", reason)
+
+    def _receive(self, worker: WorkerProcess) -> WorkerMessage | None:
+        """The next message, None if there is none for the moment; EOFError if the worker has ended."""
+        try:
+            message = worker.receive(_LOOK_SECONDS)
+        except TimeoutError:
+            return None
+        if message is None:
+            raise EOFError
+        if message.ready is not None:
+            self._ready = True
+            _log.info("the worker for %s was ready after %.2f s", self._name, worker.age)
+            self._on_device(message.ready)
+        elif message.error is not None and message.job is None:
+            self._on_device({"name": self._device, "kind": "unavailable", "note": message.error["message"]})
+        return message
+
+    def _living_worker(self) -> WorkerProcess:
+        if self._worker is None or not self._worker.alive():
+            self._ready = False
+            self._worker = WorkerProcess(self._device, self._niceness, self._log)
+        return self._worker

@@ -1,0 +1,131 @@
+"""What a worker is given for a job and what it gives back; self-contained, so that it needs no database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ufseg.images.case_files import CaseFiles
+from ufseg.images.class_table import ClassTable
+from ufseg.plans.plan import Modality
+from ufseg.workspace.records import JobKind, Loss
+
+
+class Spec(BaseModel):
+    """Base of specifications and outcomes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainingSpec(Spec):
+    """A training.
+
+    Args:
+        name: of the model, for people.
+        task: name of the task.
+        training: labelled cases to learn from; ``CaseFiles.id`` is the case's id.
+        validation: labelled cases to score on, never learned from.
+        revisions: ids of the label revisions of `training`.
+        promoted: folder of the version in use, to be scored beside the candidate; None if there is none.
+        continue_from_promoted: start from its weights and keep its plan.
+        output: folder that the model is written to.
+        checkpoint: file that the state of the training is written to now and then, or None.
+        resume: go on from `checkpoint`.
+    """
+
+    name: str
+    task: str
+    modality: Modality
+    channels: tuple[str, ...]
+    classes: ClassTable
+    training: tuple[CaseFiles, ...] = Field(min_length=1)
+    validation: tuple[CaseFiles, ...]
+    revisions: tuple[str, ...]
+    promoted: Path | None
+    continue_from_promoted: bool
+    loss: Loss | None
+    budget_seconds: float | None
+    epochs: int | None
+    seed: int
+    output: Path
+    checkpoint: Path | None = None
+    resume: bool = False
+
+
+class TrainingOutcome(Spec):
+    """What a training found.
+
+    Args:
+        loss: what it was trained with.
+        history: the training curve: step, seconds, loss.
+        candidate_scores: case id → class → Dice of the new model; None where a class is not counted.
+        promoted_scores: the same of the version in use, or None if there is none.
+        seconds: by step: prepare, train, score.
+        continued: whether it started from the promoted version's weights.
+        notes: what the person should know, in sentences.
+    """
+
+    loss: Loss
+    history: list[dict[str, float]]
+    candidate_scores: dict[str, dict[str, float | None]]
+    promoted_scores: dict[str, dict[str, float | None]] | None
+    seconds: dict[str, float]
+    continued: bool
+    notes: list[str]
+
+
+class PredictionSpec(Spec):
+    """A prediction.
+
+    Args:
+        images: one file per channel.
+        model: folder of the model version.
+        model_version: its id, under which a worker keeps the loaded network.
+        output: NRRD file that the label map is written to.
+    """
+
+    images: tuple[Path, ...]
+    model: Path
+    model_version: str
+    output: Path
+
+
+class PredictionOutcome(Spec):
+    """What a prediction took, in seconds by step: load (the model), read, predict, write."""
+
+    seconds: dict[str, float]
+
+
+class RunMessage(Spec):
+    """Run a job of this kind with this specification."""
+
+    job: str
+    kind: JobKind
+    spec: dict[str, Any]
+
+
+class ServiceMessage(Spec):
+    """To the worker: `run` a job, or `cancel` the job of this id at its next step."""
+
+    run: RunMessage | None = None
+    cancel: str | None = None
+
+
+class WorkerMessage(Spec):
+    """From the worker; exactly one of the fields beside `job` is set.
+
+    Args:
+        job: the job it is about; None for `ready`.
+        ready: the device, once when the worker can take jobs.
+        progress: fraction, stage, eta_seconds, scalars.
+        outcome: the job is done.
+        error: type and message: the job ended without success.
+    """
+
+    job: str | None = None
+    ready: dict[str, Any] | None = None
+    progress: dict[str, Any] | None = None
+    outcome: dict[str, Any] | None = None
+    error: dict[str, str] | None = None

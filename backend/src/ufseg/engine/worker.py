@@ -1,0 +1,193 @@
+"""The process that computes: takes jobs as JSON lines on stdin, answers as JSON lines on stdout.
+
+It knows no database and no network. It ends when its stdin closes, whatever it is doing: that is how the end of the
+service, even by ``kill -9``, reaches it. An error that is not meant for the user ends it with a traceback on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import math
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ufseg.engine.specs import PredictionSpec, RunMessage, ServiceMessage, TrainingSpec, WorkerMessage
+from ufseg.errors import OutOfMemoryError, StorageError, UfsegError
+from ufseg.progress import Progress
+
+if TYPE_CHECKING:
+    from ufseg.engine.predict_job import PredictorCache
+    from ufseg.networks.device import Device
+
+_REPORTS_PER_SECOND = 10
+
+
+class Worker:
+    """Runs one job after the other.
+
+    Args:
+        answers: where messages are written.
+        requested_device: see `ufseg.networks.device.choose_device`.
+    """
+
+    def __init__(self, answers: BinaryIO, requested_device: str) -> None:
+        self._answers = answers
+        self._requested_device = requested_device
+        self._jobs: queue.Queue[RunMessage] = queue.Queue()
+        self._cancelled: set[str] = set()
+        self._cache: PredictorCache | None = None
+
+    def listen(self, messages: BinaryIO) -> None:
+        """Take messages until they end, then end the process with its children at once."""
+        try:
+            for line in messages:
+                message = ServiceMessage.model_validate_json(line)
+                if message.cancel is not None:
+                    self._cancelled.add(message.cancel)
+                if message.run is not None:
+                    self._jobs.put(message.run)
+        finally:
+            end_now()
+
+    def run(self) -> int:
+        """Probe the device, say so, and work; returns an exit code only if there is no device."""
+        try:
+            from ufseg.networks.device import choose_device
+
+            device = choose_device(self._requested_device)
+        except UfsegError as error:
+            self._say(WorkerMessage(error=_described(error)))
+            return 1
+        self._say(WorkerMessage(ready={"name": device.name, "kind": device.kind, "note": device.note}))
+        import ufseg.engine.predict_job  # noqa: F401 - slow to import, so before there is a job to wait for it
+
+        while True:
+            self._run(self._jobs.get(), device)
+
+    def _run(self, job: RunMessage, device: Device) -> None:
+        try:
+            outcome = self._compute(job, device)
+        except UfsegError as error:
+            self._say(WorkerMessage(job=job.job, error=_described(error)))
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            self._cache = None
+            _release(device)
+            self._say(WorkerMessage(job=job.job, error=_described(_out_of_memory(error, device))))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            full = StorageError("The disk became full while the job was writing. Free some space and start it again.")
+            self._say(WorkerMessage(job=job.job, error=_described(full)))
+        else:
+            self._say(WorkerMessage(job=job.job, outcome=outcome))
+        finally:
+            self._cancelled.discard(job.job)
+
+    def _compute(self, job: RunMessage, device: Device) -> dict[str, Any]:
+        report = _Reporter(self, job.job)
+
+        def cancelled() -> bool:
+            return job.job in self._cancelled
+
+        if job.kind == "training":
+            from ufseg.engine.train_job import run_training
+
+            spec = TrainingSpec.model_validate(job.spec)
+            return run_training(spec, device, report, cancelled).model_dump(mode="json")
+        from ufseg.engine.predict_job import PredictorCache, run_prediction
+
+        if self._cache is None:
+            self._cache = PredictorCache(device)
+        wanted = PredictionSpec.model_validate(job.spec)
+        return run_prediction(wanted, self._cache, report, cancelled).model_dump(mode="json")
+
+    def _say(self, message: WorkerMessage) -> None:
+        self._answers.write(message.model_dump_json(exclude_none=True).encode() + b"\n")
+        self._answers.flush()
+
+
+class _Reporter:
+    """Sends progress, but not more often than anyone can look."""
+
+    def __init__(self, worker: Worker, job: str) -> None:
+        self._worker = worker
+        self._job = job
+        self._stage = ""
+        self._last = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.stage == self._stage and now - self._last < 1 / _REPORTS_PER_SECOND:
+            return
+        self._stage, self._last = progress.stage, now
+        content = {
+            "fraction": float(progress.fraction),
+            "stage": progress.stage,
+            "eta_seconds": None if progress.eta_seconds is None else float(progress.eta_seconds),
+            "scalars": {name: float(value) for name, value in progress.scalars.items() if math.isfinite(value)},
+        }
+        self._worker._say(WorkerMessage(job=self._job, progress=content))
+
+
+def end_now() -> None:
+    """End this process and all that it started, without waiting for anything."""
+    if os.name == "posix" and os.getpid() == os.getpgid(0):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+def _described(error: UfsegError) -> dict[str, str]:
+    return {"type": type(error).__name__, "message": str(error)}
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _out_of_memory(error: Exception, device: Device) -> OutOfMemoryError:
+    detail = (str(error) or "no size was given").splitlines()[0]
+    return OutOfMemoryError(
+        f"The memory of {device.name} did not suffice: {detail}. Close other programs that use it, or choose a "
+        "smaller image region or patch."
+    )
+
+
+def _release(device: Device) -> None:
+    import torch
+
+    if device.kind == "cuda":
+        torch.cuda.empty_cache()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of ``python -m ufseg.engine.worker``."""
+    parser = argparse.ArgumentParser(description="Computes jobs for the ufseg service; not for use by hand.")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--nice", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if options.nice and os.name == "posix":
+        os.nice(options.nice)
+    if os.name == "posix":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Libraries print; only messages may reach the service, so file descriptor 1 becomes stderr for all of them.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    worker = Worker(answers, options.device)
+    threading.Thread(target=worker.listen, args=(sys.stdin.buffer,), daemon=True, name="messages").start()
+    return worker.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

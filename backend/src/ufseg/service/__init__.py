@@ -1,0 +1,1 @@
+"""The HTTP service on loopback that 3D Slicer and scripts talk to."""

@@ -1,0 +1,55 @@
+"""The application: endpoints, error answers and access control put together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp
+
+from ufseg._version import __version__
+from ufseg.engine.engine import Engine
+from ufseg.service.access import Access
+from ufseg.service.failures import install
+from ufseg.service.job_routes import job_routes, model_routes
+from ufseg.service.routes import case_routes, file_routes, health_routes, task_routes
+from ufseg.service.schemas import ERRORS
+from ufseg.workspace.workspace import Workspace
+
+MAX_FILE_BYTES = 8 << 30
+
+
+def create_app(
+    workspace: Workspace, engine: Engine, token: str, hosts: Collection[str], max_file_bytes: int = MAX_FILE_BYTES
+) -> ASGIApp:
+    """The service as an ASGI application.
+
+    Args:
+        workspace: open workspace.
+        engine: runs its jobs.
+        token: every request must carry it.
+        hosts: the addresses (with port) under which the service may be spoken to.
+        max_file_bytes: largest file that may be uploaded.
+    """
+    app = FastAPI(
+        title="UnifiedFocalSeg",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        responses=ERRORS,
+        # The check itself comes before routing, in `Access`; this documents it.
+        dependencies=[Depends(HTTPBearer(auto_error=False))],
+    )
+    install(app)
+    routers = (
+        health_routes(engine),
+        file_routes(workspace),
+        task_routes(workspace),
+        case_routes(workspace),
+        job_routes(engine),
+        model_routes(workspace),
+    )
+    for router in routers:
+        app.include_router(router)
+    return Access(app, token, hosts, max_file_bytes)

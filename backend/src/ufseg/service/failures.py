@@ -1,0 +1,71 @@
+"""Every failure as JSON with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ufseg.errors import UfsegError
+
+_TYPES = {
+    401: "AuthenticationError",
+    404: "NotFoundError",
+    405: "MethodNotAllowedError",
+    413: "TooLargeError",
+    421: "HostError",
+}
+
+
+def failure(status: int, kind: str, message: str) -> JSONResponse:
+    """The answer of a failed request."""
+    return JSONResponse({"error": {"type": kind, "message": message}}, status)
+
+
+def install(app: FastAPI) -> None:
+    """Answer all errors of `app` in one form."""
+    app.add_exception_handler(UfsegError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def _known(request: Request, error: Exception) -> JSONResponse:
+    status = error.status if isinstance(error, UfsegError) else 500
+    return failure(status, type(error).__name__, str(error))
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    return failure(
+        422, "ValidationError", f"The request cannot be used: {_sentence(problems)} Correct it and send it again."
+    )
+
+
+def _sentence(problems: Sequence[dict[str, Any]]) -> str:
+    parts = []
+    for problem in problems[:5]:
+        where = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path"))
+        text = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
+        parts.append(f"{where}: {text}" if where else text)
+    more = f" (and {len(problems) - 5} more problems)" if len(problems) > 5 else ""
+    return "; ".join(parts) + more + "."
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else ""
+    if status in (404, 405):
+        detail = f"There is nothing at {request.method} {request.url.path}. See /openapi.json for what there is."
+    return failure(status, _TYPES.get(status, "HTTPError"), detail)
+
+
+def _unknown(request: Request, error: Exception) -> JSONResponse:
+    # The server logs the traceback after this answer.
+    return failure(
+        500, "InternalError", "An error within ufseg. Nothing was changed; report it with the workspace's logs."
+    )
