@@ -68,6 +68,12 @@ class OutOfMemoryError(DeviceError):
     """A device's or the machine's memory did not suffice."""
 
 
+class TrainingError(UfsegError):
+    """Training went wrong, such as a loss that is not finite."""
+
+    status: ClassVar[int] = 500
+
+
 class CancelledError(UfsegError):
     """The person who asked for the work stopped it."""
 

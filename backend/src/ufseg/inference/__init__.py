@@ -1,0 +1,1 @@
+"""Segmentation of images with a trained model."""

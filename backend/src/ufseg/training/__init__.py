@@ -1,0 +1,1 @@
+"""Preparation of cases, patch sampling, augmentation and the time-budgeted training loop."""
