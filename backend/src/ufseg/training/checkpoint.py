@@ -70,6 +70,15 @@ def job_fingerprint(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
+def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """Short hash of names and contents."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file whole, or leave the former one.
 

@@ -20,7 +20,8 @@ class AugmentationSettings(BaseModel):
         elastic_voxels: standard deviation of its control points' displacement.
         shift_voxels: largest random displacement of the patch's centre along each axis.
         mirror: probability of mirroring along each axis, in array order ``(k, j, i)``; the last entries are used for
-            2D. Left and right then become exchangeable: set 0 for the last axis where classes differ by side only.
+            2D. Off by default: with few cases and little time it cost 0.01 Dice on hippocampi, and it makes left and
+            right exchangeable, which is wrong where classes differ by side only.
         intensity: probability of each of brightness, contrast, gamma, noise and blur.
     """
 
@@ -33,7 +34,7 @@ class AugmentationSettings(BaseModel):
     elastic: float = Field(default=0.3, ge=0, le=1)
     elastic_voxels: float = Field(default=1.5, ge=0)
     shift_voxels: float = Field(default=4.0, ge=0)
-    mirror: tuple[float, float, float] = (0.0, 0.0, 0.5)
+    mirror: tuple[float, float, float] = (0.0, 0.0, 0.0)
     intensity: float = Field(default=0.3, ge=0, le=1)
 
 
