@@ -1,7 +1,7 @@
 """Reading NIfTI files where ITK alone would read too little, something else, or nothing.
 
 ITK 5.4 fills the missing part of a truncated file with zeros, opens ``x.nii`` when asked for ``x.nii.gz`` and both
-exist, does not know NIfTI-2, takes the spacing from ``pixdim`` even where the sform says otherwise, and refuses axes
+exist, reads NaN and infinity as 0, does not know NIfTI-2, takes the spacing from ``pixdim`` even where the sform says otherwise, and refuses axes
 that are orthogonal up to rounding only. Hence the header is read here first; a file that ITK would read wrongly is
 handed to it as a corrected copy.
 
@@ -23,6 +23,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ufseg.errors import GeometryError, ImageError, StorageError
+from ufseg.images.finite import require_finite
 from ufseg.images.orthogonality import closest_orthogonal
 
 HEADER_1 = np.dtype(
@@ -48,6 +49,8 @@ HEADER_2 = np.dtype(
 )  # fmt: skip
 NEEDED_OF_2 = ("pixdim", "datatype", "bitpix", "intent_p", "intent_code", "scl_slope", "scl_inter", "xyzt_units",
                "qform_code", "sform_code", "quatern", "qoffset", "srow")  # fmt: skip
+# Data types by their code, as far as they can hold NaN.
+FLOATS = {16: "f4", 64: "f8"}
 MILLIMETRES = {1: 1000.0, 3: 0.001}
 
 
@@ -74,6 +77,7 @@ def open_nifti(path: Path) -> Any:
     header = _read_header(path, path, compressed)
     if not compressed:
         _require_size(path, header, path.stat().st_size)
+        _require_finite(path, path, header)
         if path.suffix.lower() == ".nii" and header.dtype.names == HEADER_1.names:
             return _read_or_repair(path, path, header)
     # An unpacked copy takes about as long as ITK's own unpacking, proves the file whole (length and CRC), and lies in
@@ -82,6 +86,7 @@ def open_nifti(path: Path) -> Any:
         plain = Path(folder) / "image.nii"
         _unpack(path, plain, compressed)
         _require_size(path, header, plain.stat().st_size)
+        _require_finite(path, plain, header)
         if header.dtype.names == HEADER_2.names:
             header = _to_version_1(path, plain, header)
         return _read_or_repair(path, plain, header)
@@ -110,6 +115,7 @@ def _open_pair(path: Path) -> Any:
             raise ImageError(f"{path} needs {needed} beside it, which is missing. Copy both files.")
     header = _read_header(path, header_path, compressed=False)
     _require_size(data_path, header, data_path.stat().st_size)
+    _require_finite(path, data_path, header)
     return sitk.ReadImage(str(header_path))
 
 
@@ -142,6 +148,18 @@ def _require_size(path: Path, header: NDArray[Any], size: int) -> None:
     needed = int(header["vox_offset"][0]) + (bits + 7) // 8
     if size < needed:
         raise _damaged(path, f"{needed} bytes are needed for its {_shape(header)} voxels, but it holds {size}")
+
+
+def _require_finite(path: Path, data: Path, header: NDArray[Any]) -> None:
+    kind = FLOATS.get(int(header["datatype"][0]))
+    if kind is None:
+        return
+    big_endian = header.dtype["sizeof_hdr"].byteorder == ">"
+    shape = tuple(int(n) for n in header["dim"][0, int(header["dim"][0, 0]) : 0 : -1])
+    mapped = np.memmap(
+        data, np.dtype(kind).newbyteorder(">" if big_endian else "<"), "r", int(header["vox_offset"][0]), shape
+    )
+    require_finite(mapped, path)
 
 
 def _damaged(path: Path, reason: str) -> ImageError:

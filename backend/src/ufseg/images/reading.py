@@ -15,6 +15,7 @@ from ufseg.images.case_files import CaseFiles, Region
 from ufseg.images.class_table import ClassTable
 from ufseg.images.completeness import require_complete
 from ufseg.images.dicom import read_series
+from ufseg.images.finite import require_finite
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image, LabelMap, stack_channels
 from ufseg.images.itk_messages import quiet, reason
@@ -39,7 +40,7 @@ def read_image(path: Path) -> Image:
         GeometryError: its axes are empty, singular or sheared.
     """
     array, geometry = _read_channels(Path(path))
-    _require_finite(array, path)
+    require_finite(array, path)
     return Image(array, geometry)
 
 
@@ -153,24 +154,9 @@ def _drop_single_axes(image: Any, path: Path) -> Any:
     return sitk.Extract(image, list(size[:3]) + [0] * (len(size) - 3), [0] * len(size))
 
 
-def _require_finite(array: NDArray[Any], path: Path) -> None:
-    if array.dtype.kind != "f":
-        return
-    finite = np.isfinite(array)
-    if finite.all():
-        return
-    bad = np.argwhere(~finite)
-    first = tuple(int(v) for v in bad[0][:0:-1])
-    raise ImageError(
-        f"{path} holds {len(bad)} value{'s' if len(bad) > 1 else ''} that "
-        f"{'are' if len(bad) > 1 else 'is'} NaN or infinite (the first at voxel {first}) out of {array.size}. "
-        "Replace them by real intensities and give the image again."
-    )
-
-
 def _as_labels(array: NDArray[Any], path: Path) -> NDArray[Any]:
     """The same values as uint8 or uint16."""
-    _require_finite(array[np.newaxis], path)
+    require_finite(array, path)
     if array.dtype.kind == "f":
         fractional = array != np.rint(array)
         if fractional.any():

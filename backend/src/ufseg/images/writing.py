@@ -59,12 +59,15 @@ def write_label_map(path: Path, label: LabelMap, classes: ClassTable | None = No
 
 def _write(path: Path, image: Any, geometry: Geometry, size: int) -> None:
     stem, ending = split_name(path)
-    _require_format(path, ending.lower(), geometry)
+    _require_format(path, ending.lower(), geometry, image.GetNumberOfComponentsPerPixel())
     geometry.apply_to(image)
     # The ending must stay last, since ITK chooses the format by it.
     temporary = path.with_name(f".{stem[:40]}-{uuid.uuid4().hex[:12]}{ending}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(_storage_message(path, size, error.strerror or str(error))) from error
+    try:
         with quiet():
             sitk.WriteImage(image, str(temporary), useCompression=False)
         if is_nifti(temporary):
@@ -81,11 +84,16 @@ def _write(path: Path, image: Any, geometry: Geometry, size: int) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _require_format(path: Path, ending: str, geometry: Geometry) -> None:
+def _require_format(path: Path, ending: str, geometry: Geometry, channels: int) -> None:
     if ending not in (*VOLUME_ENDINGS, ".png"):
         raise ImageError(
             f"{path} cannot be written: images are written as {', '.join(VOLUME_ENDINGS)}, or .png for 2D pictures, "
             f"not as {ending or 'a file without ending'}. Change the ending."
+        )
+    if ending in (".nii", ".nii.gz") and channels > 1 and geometry.size[-1] == 1:
+        raise ImageError(
+            f"{path} cannot be written: NIfTI cannot tell {channels} channels of a single slice from a picture. Choose "
+            ".nrrd or .mha."
         )
     bare = geometry.model_copy(update={"spacing": (1.0, 1.0), "origin": (0.0, 0.0), "direction": (1.0, 0.0, 0.0, 1.0)})
     if ending == ".png" and geometry != bare:
