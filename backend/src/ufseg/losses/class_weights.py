@@ -11,12 +11,15 @@ from ufseg.losses.classes import PerClass, check_range, per_class
 
 
 def check_class_weights(name: str, value: PerClass | None) -> None:
-    """One number must lie in [0, 1]; weights per class must be at least 0.
+    """One number must lie in [0, 1]; weights per class must be at least 0; None is no weighting.
 
     Raises:
         ValueError, TypeError: if they are not.
     """
-    check_range(name, value, 0, math.inf if isinstance(value, Sequence) else 1, below_high=isinstance(value, Sequence))
+    if isinstance(value, Sequence):
+        check_range(name, value, 0, math.inf, below_high=True)
+    elif value is not None:
+        check_range(name, value, 0, 1)
 
 
 def background_weighs(name: str, value: PerClass, classes: int) -> tuple[float, ...]:

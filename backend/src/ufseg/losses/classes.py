@@ -19,8 +19,6 @@ def check_range(name: str, value: object, low: float, high: float, *, below_high
         TypeError: if `value` is neither a number nor a sequence of numbers.
         ValueError: if a value lies outside the range, is NaN, or the sequence is empty.
     """
-    if value is None:
-        return
     if isinstance(value, str):
         raise TypeError(f"{name} must be a number or one number per class, got the text {value!r}.")
     values = tuple(value) if isinstance(value, Sequence) else (value,)

@@ -35,7 +35,8 @@ class ComboLoss(CompoundLoss):
         smooth: float = 1e-6,
         **options: Unpack[RegionOptions],
     ) -> None:
-        check_range("alpha", alpha, 0, 1)
+        if alpha is not None:
+            check_range("alpha", alpha, 0, 1)
         voxel = voxel_options(options)
         entropy: SegmentationLoss = (
             CrossEntropyLoss(**voxel) if beta is None else BalancedCrossEntropyLoss(beta, **voxel)
