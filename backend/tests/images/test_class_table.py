@@ -35,7 +35,7 @@ def test_value_of_an_unknown_name_lists_the_known_ones() -> None:
 
 def test_check_values_names_the_unknown_ones() -> None:
     TABLE.check_values([0, 3, 7], "x")
-    with pytest.raises(LabelError, match="label.nrrd holds the values 1, 9, which no class has"):
+    with pytest.raises(LabelError, match=r"label\.nrrd holds the values 1, 9, which no class has"):
         TABLE.check_values([0, 1, 3, 9], "label.nrrd")
 
 

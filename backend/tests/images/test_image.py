@@ -40,7 +40,7 @@ def test_channels_are_stacked_in_order() -> None:
 def test_channels_of_other_grids_are_refused() -> None:
     moved = GRID.model_copy(update={"origin": (0.0, 0.0, 1.0)})
     parts = [Image(np.zeros((1, 2, 3, 4)), GRID), Image(np.zeros((1, 2, 3, 4)), moved)]
-    with pytest.raises(GeometryError, match="t1.nii and t2.nii lie on different grids: origin"):
+    with pytest.raises(GeometryError, match=r"t1\.nii and t2\.nii lie on different grids: origin"):
         stack_channels(parts, ["t1.nii", "t2.nii"])
     with pytest.raises(ImageError):
         stack_channels([], [])

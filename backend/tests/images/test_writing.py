@@ -62,7 +62,7 @@ def test_a_folder_without_permission_is_a_storage_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x.dcm", "x.jpg", "x.nhdr", "x.hdr", "x", "x.txt"])
 def test_formats_that_lose_something_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ImageError, match="are written as .nrrd"):
+    with pytest.raises(ImageError, match=r"are written as \.nrrd"):
         write_image(tmp_path / name, NOISE)
     assert not list(tmp_path.iterdir())
 

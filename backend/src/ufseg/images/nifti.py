@@ -1,9 +1,9 @@
 """Reading NIfTI files where ITK alone would read too little, something else, or nothing.
 
 ITK 5.4 fills the missing part of a truncated file with zeros, opens ``x.nii`` when asked for ``x.nii.gz`` and both
-exist, reads NaN and infinity as 0, does not know NIfTI-2, takes the spacing from ``pixdim`` even where the sform says otherwise, and refuses axes
-that are orthogonal up to rounding only. Hence the header is read here first; a file that ITK would read wrongly is
-handed to it as a corrected copy.
+exist, reads NaN and infinity as 0, does not know NIfTI-2, takes the spacing from ``pixdim`` even where the sform says
+otherwise, and refuses axes that are orthogonal up to rounding only. Hence the header is read here first; a file that
+ITK would read wrongly is handed to it as a corrected copy.
 
 Source: NIfTI-1 and NIfTI-2 header definitions, https://nifti.nimh.nih.gov (nifti1.h, nifti2.h).
 """
