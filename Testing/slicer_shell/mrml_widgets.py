@@ -1,0 +1,94 @@
+"""Stand-ins for the qMRML widgets that the panel uses, on the real scene."""
+
+# ruff: noqa: N801 - named as the C++ classes they stand for
+from __future__ import annotations
+
+import qt
+import slicer
+from PySide6 import QtWidgets
+from PySide6.QtCore import Property, Signal
+
+from .pythonqt import custom_widget
+
+
+@custom_widget
+class qMRMLWidget(qt.QWidget):
+    """A widget that hands its scene to those inside it."""
+
+    mrmlSceneChanged = Signal(object)
+
+    def setMRMLScene(self, scene) -> None:
+        self.mrmlSceneChanged.emit(scene)
+        for child in QtWidgets.QWidget.findChildren(self, QtWidgets.QWidget):
+            if hasattr(child, "setMRMLScene"):
+                child.setMRMLScene(scene)
+
+
+@custom_widget
+class qMRMLNodeComboBox(qt.QComboBox):
+    """A list of the scene's nodes of some types."""
+
+    currentNodeChanged = Signal(object)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._scene = None
+        self._types: list[str] = []
+        self._hidden: list[str] = []
+        self._flags: dict[str, bool] = {}
+        self._none = "None"
+        self.currentIndexChanged.connect(lambda _index: self.currentNodeChanged.emit(self.currentNode()))
+
+    def _flag(name: str) -> Property:  # noqa: N805 - runs while the class is made
+        return Property(bool, lambda self: self._flags.get(name, False), lambda self, v: self._flags.update({name: v}))
+
+    addEnabled, removeEnabled, noneEnabled = _flag("add"), _flag("remove"), _flag("none")
+    renameEnabled, editEnabled, showChildNodeTypes = _flag("rename"), _flag("edit"), _flag("children")
+    selectNodeUponCreation = _flag("select")
+    nodeTypes = Property("QStringList", lambda self: self._types, lambda self, v: setattr(self, "_types", list(v)))
+    hideChildNodeTypes = Property(
+        "QStringList", lambda self: self._hidden, lambda self, v: setattr(self, "_hidden", list(v))
+    )
+    noneDisplay = Property(str, lambda self: self._none, lambda self, v: setattr(self, "_none", v))
+
+    def setMRMLScene(self, scene) -> None:
+        if scene is self._scene:
+            return
+        self._scene = scene
+        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent):
+            scene.AddObserver(event, lambda *_: self.refresh())
+        self.refresh()
+
+    def refresh(self) -> None:
+        """List the nodes that the scene holds now and keep the current one, if it is still there."""
+        before = self.currentNodeID
+        self.blockSignals(True)
+        self.clear()
+        if self.noneEnabled:
+            self.addItem(self._none, "")
+        for kind in self._types:
+            for index in range(self._scene.GetNumberOfNodesByClass(kind)):
+                node = self._scene.GetNthNodeByClass(index, kind)
+                hidden = node.GetHideFromEditors() or any(node.IsA(h) for h in self._hidden)
+                if not hidden and (self.showChildNodeTypes or node.GetClassName() == kind):
+                    self.addItem(node.GetName(), node.GetID())
+        self.setCurrentIndex(max(self.findData(before), 0 if self.count else -1))
+        self.blockSignals(False)
+        if self.currentNodeID != before:
+            self.currentNodeChanged.emit(self.currentNode())
+
+    @property
+    def currentNodeID(self) -> str:
+        return self.currentData or ""
+
+    def currentNode(self):
+        return self._scene.GetNodeByID(self.currentNodeID) if self._scene and self.currentNodeID else None
+
+    def setCurrentNode(self, node) -> None:
+        self.setCurrentIndex(self.findData(node.GetID() if node is not None else ""))
+
+
+def install() -> None:
+    """Make the widgets attributes of `slicer`, as in the application."""
+    for cls in (qMRMLWidget, qMRMLNodeComboBox):
+        setattr(slicer, cls.__name__, cls)

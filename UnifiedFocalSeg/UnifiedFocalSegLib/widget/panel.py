@@ -1,0 +1,64 @@
+"""The panel: its parts, the timer that brings the backend's answers in, and the parameter node."""
+
+from __future__ import annotations
+
+import qt
+
+from .backend_part import BackendPart
+from .correction_part import CorrectionPart
+from .segment_part import SegmentPart
+from .training_part import TrainingPart
+
+# Short enough that a segmentation shows up at once, long enough to cost nothing.
+_DRAIN_MILLISECONDS = 30
+
+
+class Panel:
+    """Connects the .ui file with the logic.
+
+    Args:
+        ui: controls of the .ui file by name.
+        logic: FocalSegLogic.
+        parameters: wrapper of the parameter node; replaced with `use_parameters` when the scene changes.
+    """
+
+    def __init__(self, ui, logic, parameters) -> None:
+        self.ui, self.logic, self.parameters = ui, logic, parameters
+        self.backend = BackendPart(ui, logic, self._on_backend_ready)
+        self.segment = SegmentPart(self)
+        self.correction = CorrectionPart(self)
+        self.training = TrainingPart(self)
+        logic.backend_changed.connect(self.update)
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_DRAIN_MILLISECONDS)
+        self._timer.connect("timeout()", logic.process_events)
+        self._timer.start()
+        self.update()
+
+    def use_parameters(self, parameters) -> None:
+        """Take another scene's parameter node."""
+        self.parameters = parameters
+        self.update()
+
+    def enter(self) -> None:
+        """The user opened the module: have the backend ready soon."""
+        self.backend.start_if_set_up()
+        self.update()
+
+    def update(self) -> None:
+        """Bring every control up to date."""
+        self.backend.update()
+        if self.parameters is None:  # between two scenes
+            return
+        for part in (self.segment, self.correction, self.training):
+            part.update()
+
+    def close(self) -> None:
+        """Stop everything; the panel goes away."""
+        self._timer.stop()
+        self.logic.backend_changed.disconnect(self.update)
+        self.logic.close()
+
+    def _on_backend_ready(self) -> None:
+        self.segment.refresh_tasks()
+        self.update()

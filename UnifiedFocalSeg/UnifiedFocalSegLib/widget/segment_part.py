@@ -1,0 +1,105 @@
+"""Input volume, task, and the button that segments or cancels."""
+
+from __future__ import annotations
+
+import time
+
+from slicer.i18n import tr as _
+
+from .words import duration, offer, progress
+
+
+class SegmentPart:
+    """Chooses a task and segments.
+
+    Args:
+        panel: the panel, for its ui, logic, parameter node and backend state.
+    """
+
+    def __init__(self, panel) -> None:
+        self._panel, self._ui, self._logic = panel, panel.ui, panel.logic
+        self.tasks: list[dict] = []
+        self._operation = None
+        self._begun = 0.0
+        self._ui.applyButton.connect("clicked(bool)", self.on_button)
+        self._ui.taskSelector.connect("currentIndexChanged(int)", self._on_task_chosen)
+
+    @property
+    def task(self) -> dict | None:
+        """The chosen task."""
+        index = self._ui.taskSelector.currentIndex
+        return self.tasks[index] if 0 <= index < len(self.tasks) else None
+
+    def refresh_tasks(self) -> None:
+        """Ask the backend for its tasks."""
+        self._logic.fetch("tasks").finished.connect(self._on_tasks)
+
+    def on_button(self) -> None:
+        """Segment, or cancel."""
+        if self._operation is not None:
+            self._operation.cancel()
+            self._panel.update()
+            return
+        node = self._panel.parameters
+        self._begun = time.monotonic()
+        self._operation = self._logic.segment(node.inputVolume, self.task["id"])
+        self._operation.changed.connect(self._on_progress)
+        self._operation.finished.connect(self._on_finished)
+        self._ui.statusLabel.setText("")
+        self._panel.update()
+
+    def update(self) -> None:
+        """Enable what can be done now and explain what cannot."""
+        ui, operation = self._ui, self._operation
+        reason = self._panel.backend.problem
+        no_tasks = _("There are no tasks yet. Create one first.") if not self.tasks else ""
+        offer(ui.taskSelector, reason or no_tasks, _("What to segment."))
+        ui.segmentProgressBar.setVisible(operation is not None)
+        if operation is not None:
+            ui.applyButton.setText(_("Cancel"))
+            offer(ui.applyButton, _("Stopping…") if operation.cancelling else "", _("Stop segmenting."))
+            return
+        ui.applyButton.setText(_("Segment"))
+        if not reason and self._panel.parameters.inputVolume is None:
+            reason = _("Choose an input volume.")
+        reason = reason or no_tasks
+        if not reason and not self.task["promoted"]:
+            reason = _("{task} has no model yet. Submit labelled cases, then train one.").format(task=self.task["name"])
+        offer(ui.applyButton, reason, _("Segment the input volume into a new segmentation."))
+
+    def _on_tasks(self, operation) -> None:
+        if operation.state != "succeeded":
+            self._ui.statusLabel.setText(operation.error or "")
+            return
+        chosen = self._panel.parameters.task or (self.task or {}).get("id")
+        selector = self._ui.taskSelector
+        selector.blockSignals(True)
+        selector.clear()
+        self.tasks = operation.result
+        for task in self.tasks:
+            selector.addItem(task["name"])
+        ids = [task["id"] for task in self.tasks]
+        selector.setCurrentIndex(ids.index(chosen) if chosen in ids else min(0, len(ids) - 1))
+        selector.blockSignals(False)
+        self._on_task_chosen()
+
+    def _on_task_chosen(self) -> None:
+        if self.task is not None:
+            self._panel.parameters.task = self.task["id"]
+        self._panel.update()
+
+    def _on_progress(self, operation) -> None:
+        self._ui.segmentProgressBar.setValue(round(1000 * operation.fraction))
+        self._ui.statusLabel.setText(progress(operation))
+
+    def _on_finished(self, operation) -> None:
+        self._operation = None
+        if operation.state == "succeeded":
+            node = operation.result
+            self._panel.parameters.segmentation = node
+            self._ui.statusLabel.setText(
+                _("Made {name} in {time}.").format(name=node.GetName(), time=duration(time.monotonic() - self._begun))
+            )
+        else:
+            self._ui.statusLabel.setText(operation.error or _("Stopped. Nothing was changed."))
+        self._panel.update()
