@@ -93,7 +93,7 @@ def test_channels_by_suffix_in_plain_folders(tmp_path: Path) -> None:
     ]
     assert len(dataset.channel_names) == 2
     (tmp_path / "images" / "p2_0001.nrrd").unlink()
-    with pytest.raises(DatasetError, match="Case p2 .* has 1 image files, but there are 2 channels"):
+    with pytest.raises(DatasetError, match=r"Case p2 .* has 1 image files, but there are 2 channels"):
         read_dataset(tmp_path)
 
 
@@ -241,7 +241,7 @@ def test_images_without_any_label_map_or_class_names(tmp_path: Path) -> None:
 def test_label_maps_that_are_all_background(tmp_path: Path) -> None:
     image(tmp_path / "images" / "a.nrrd")
     label(tmp_path / "labels" / "a.nrrd")
-    with pytest.raises(DatasetError, match="All 1 label maps .* are empty"):
+    with pytest.raises(DatasetError, match=r"All 1 label maps .* are empty"):
         read_dataset(tmp_path)
 
 

@@ -81,6 +81,10 @@ class Plan(BaseModel):
                 raise ValueError(f"{tuple_} has {len(tuple_)} axes; the plan's dimension is {self.dimension}")
         if min(self.spacing) <= 0 or min(self.features) < 1:
             raise ValueError(f"spacing {self.spacing} and features {self.features} must be above 0")
+        if any(number < 1 for level in (*self.strides, *self.kernel_sizes) for number in level):
+            raise ValueError("every stride and kernel size must be at least 1")
+        if any(number % 2 == 0 for level in self.kernel_sizes for number in level):
+            raise ValueError(f"kernel sizes {self.kernel_sizes} must be odd, or the output would shift")
         if max(self.strides[0]) != 1:
             raise ValueError(f"the first level's stride is {self.strides[0]}; it must be all ones")
         total = [math.prod(s[axis] for s in self.strides) for axis in range(self.dimension)]

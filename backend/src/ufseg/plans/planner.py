@@ -95,6 +95,9 @@ def _patch(
     median: list[int], spacing: list[float], budget: int, most: int
 ) -> tuple[list[int], tuple[tuple[int, ...], ...]]:
     limit = list(median)
+    # Instance normalisation needs more than one position left at the bottom, however tiny the images.
+    longest_axis = limit.index(max(limit))
+    limit[longest_axis] = max(limit[longest_axis], SMALLEST_AXIS)
     while True:
         strides = _strides(limit, spacing, most)
         total = [math.prod(s[a] for s in strides) for a in range(len(limit))]
