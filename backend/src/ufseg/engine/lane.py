@@ -47,7 +47,7 @@ class Lane:
     """Runs jobs one after the other in a thread of its own.
 
     Args:
-        name: for logs.
+        name: the kind of its jobs.
         board: where jobs' states go.
         device: asked for.
         niceness: of the worker, see `WorkerProcess`.
@@ -57,7 +57,7 @@ class Lane:
 
     def __init__(
         self,
-        name: str,
+        name: JobKind,
         board: JobBoard,
         device: str,
         niceness: int,
@@ -226,5 +226,5 @@ class Lane:
     def _living_worker(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive():
             self._ready = False
-            self._worker = WorkerProcess(self._device, self._niceness, self._log)
+            self._worker = WorkerProcess(self._name, self._device, self._niceness, self._log)
         return self._worker

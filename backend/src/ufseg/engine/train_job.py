@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 
+import torch
+
 from ufseg import __version__, losses
 from ufseg.engine.scoring import score_models
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
@@ -89,6 +91,11 @@ def run_training(
         continued=continued is not None,
         notes=[device.note] if device.note else [],
     )
+
+
+def warm_up() -> None:
+    """Load what a first training would load within its time budget: torch's compiler, by the first optimizer."""
+    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
 
 
 def _settings(spec: TrainingSpec) -> TrainingSettings:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ufseg.engine.requests import TrainingRequest
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
 from ufseg.errors import ConflictError
-from ufseg.evaluation.gate import GateDecision, decide
 from ufseg.evaluation.summary import summarise
 from ufseg.images.case_files import CaseFiles
 from ufseg.networks.model_folder import DESCRIPTION_FILE, WEIGHTS_FILE, read_description
 from ufseg.workspace.models import NewVersion
 from ufseg.workspace.records import Job, LabelRevision, ModelVersion, Scores, Task, VersionScores
 from ufseg.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ufseg.evaluation.gate import GateDecision
 
 
 def require_training_cases(workspace: Workspace, task_id: str) -> list[LabelRevision]:
@@ -84,6 +86,8 @@ class Training:
         Raises:
             StorageError: the disk is full; no version is kept then.
         """
+        from ufseg.evaluation.gate import decide  # brings scipy, which would double the service's start
+
         found = TrainingOutcome.model_validate(outcome)
         decision = decide(found.promoted_scores, found.candidate_scores)
         version, promoted = self._keep(found, decision)

@@ -16,11 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, get_args
 
 from ufseg.engine.specs import PredictionSpec, RunMessage, ServiceMessage, TrainingSpec, WorkerMessage
 from ufseg.errors import OutOfMemoryError, StorageError, UfsegError
 from ufseg.progress import Progress
+from ufseg.workspace.records import JobKind
 
 if TYPE_CHECKING:
     from ufseg.engine.predict_job import PredictorCache
@@ -34,11 +35,13 @@ class Worker:
 
     Args:
         answers: where messages are written.
+        kind: of the jobs it will mostly be given.
         requested_device: see `ufseg.networks.device.choose_device`.
     """
 
-    def __init__(self, answers: BinaryIO, requested_device: str) -> None:
+    def __init__(self, answers: BinaryIO, kind: JobKind, requested_device: str) -> None:
         self._answers = answers
+        self._kind = kind
         self._requested_device = requested_device
         self._jobs: queue.Queue[RunMessage] = queue.Queue()
         self._cancelled: set[str] = set()
@@ -66,8 +69,13 @@ class Worker:
             self._say(WorkerMessage(error=_described(error)))
             return 1
         self._say(WorkerMessage(ready={"name": device.name, "kind": device.kind, "note": device.note}))
-        import ufseg.engine.predict_job  # noqa: F401 - slow to import, so before there is a job to wait for it
+        # Slow to load, so before there is a job to wait for it.
+        if self._kind == "training":
+            from ufseg.engine.train_job import warm_up
 
+            warm_up()
+        else:
+            import ufseg.engine.predict_job  # noqa: F401
         while True:
             self._run(self._jobs.get(), device)
 
@@ -173,6 +181,7 @@ def _release(device: Device) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of ``python -m ufseg.engine.worker``."""
     parser = argparse.ArgumentParser(description="Computes jobs for the ufseg service; not for use by hand.")
+    parser.add_argument("--kind", choices=get_args(JobKind), required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--nice", type=int, default=0)
     options = parser.parse_args(arguments)
@@ -184,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    worker = Worker(answers, options.device)
+    worker = Worker(answers, options.kind, options.device)
     threading.Thread(target=worker.listen, args=(sys.stdin.buffer,), daemon=True, name="messages").start()
     return worker.run()
 

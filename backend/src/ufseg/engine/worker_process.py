@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from ufseg.engine.specs import ServiceMessage, WorkerMessage
 from ufseg.networks.allocator import allocator_environment
 from ufseg.workspace.disk import storage_errors
+from ufseg.workspace.records import JobKind
 
 _log = logging.getLogger(__name__)
 _LOG_TAIL_BYTES = 4000
@@ -27,6 +28,7 @@ class WorkerProcess:
     """Starts ``python -m ufseg.engine.worker``; its messages are read as they come.
 
     Args:
+        kind: of the jobs it will be given.
         device: asked for.
         niceness: how far it steps back behind other processes, 0 to 19 (POSIX).
         log: file that its stderr is appended to.
@@ -35,9 +37,10 @@ class WorkerProcess:
         StorageError: the log cannot be written.
     """
 
-    def __init__(self, device: str, niceness: int, log: Path) -> None:
+    def __init__(self, kind: JobKind, device: str, niceness: int, log: Path) -> None:
         self._log_path = log
-        command = [sys.executable, "-m", "ufseg.engine.worker", "--device", device, "--nice", str(niceness)]
+        command = [sys.executable, "-m", "ufseg.engine.worker"]
+        command += ["--kind", kind, "--device", device, "--nice", str(niceness)]
         # With the current folder on its path, a stray torch.py there would be imported.
         environment = os.environ | allocator_environment() | {"PYTHONSAFEPATH": "1"}
         started = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from ufseg.errors import InputError, NotFoundError
+from ufseg.errors import NotFoundError, UfsegError
 from ufseg.images.class_table import ClassTable
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image, LabelMap
@@ -51,7 +51,9 @@ class Files:
 
         path = self.temporary()
         try:
-            write_image(path, image)
+            self._store.require_free(image.array.nbytes)
+            with named(path, "The file"):
+                write_image(path, image)
             return self._adopt(path, image.channels, str(image.array.dtype), image.geometry)
         finally:
             path.unlink(missing_ok=True)
@@ -62,7 +64,9 @@ class Files:
 
         path = self.temporary()
         try:
-            write_label_map(path, label, classes)
+            self._store.require_free(label.array.nbytes)
+            with named(path, "The file"):
+                write_label_map(path, label, classes)
             return self._adopt(path, 1, str(label.array.dtype), label.geometry)
         finally:
             path.unlink(missing_ok=True)
@@ -112,7 +116,7 @@ def named(path: Path, name: str) -> Iterator[None]:
     """Say `name` in messages about `path`: people do not know the workspace's own file names."""
     try:
         yield
-    except InputError as error:
+    except UfsegError as error:
         message = str(error).replace(str(path), name)
         raise type(error)(message[0].upper() + message[1:]) from error
 

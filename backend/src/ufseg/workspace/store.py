@@ -9,9 +9,11 @@ import secrets
 from pathlib import Path
 
 from ufseg.errors import NotFoundError, StorageError
-from ufseg.workspace.disk import storage_errors, sync_file, sync_folder
+from ufseg.workspace.disk import require_free, storage_errors, sync_file, sync_folder
 
 SUFFIXES = (".nrrd", ".safetensors", ".json")
+# Room for a header and for the database to note the file.
+_HEADER_BYTES = 64 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -42,6 +44,10 @@ class ContentStore:
     def temporary(self, suffix: str) -> Path:
         """A new path, on the store's disk, to write a file to before `adopt`."""
         return self._incoming / f"{secrets.token_hex(12)}{suffix}"
+
+    def require_free(self, size: int) -> None:
+        """Raise StorageError if the disk has no room for a file with `size` bytes of content."""
+        require_free(self._folder, size + _HEADER_BYTES)
 
     def discard_unfinished(self) -> None:
         """Remove what earlier processes left half written; only for the one process that holds the workspace."""

@@ -1,0 +1,146 @@
+"""How jobs end that do not succeed: cancelled, killed, interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from processes import until, workers
+from workspace_samples import fill
+
+from ufseg.engine.engine import Engine
+from ufseg.engine.requests import PredictionRequest, TrainingRequest
+from ufseg.errors import ConflictError
+from ufseg.workspace import Job, Workspace
+
+LONG = TrainingRequest(budget_seconds=300)
+SHORT = TrainingRequest(budget_seconds=0.5)
+
+
+def _started(engine: Engine, task_id: str) -> Job:
+    job = engine.submit_training(task_id, LONG)
+    until(lambda: engine.job(job.id).progress.stage == "training")
+    return job
+
+
+def test_a_training_is_cancelled_within_a_second(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "cancelled", training=2, validation=1)
+    job = _started(engine, task.id)
+    start = time.monotonic()
+    engine.cancel(job.id)
+    ended = engine.wait(job.id, 10)
+    assert time.monotonic() - start < 1.5
+    assert ended.state == "cancelled"
+    assert ended.error is not None
+    assert "Nothing was changed" in ended.error.message
+    assert workspace.models.of_task(task.id) == []
+    assert not workspace.job_folder(job.id).exists()
+    assert engine.cancel(job.id) == ended
+    # The same worker takes the next job at once.
+    assert engine.wait(engine.submit_training(task.id, SHORT).id, 30).state == "succeeded"
+
+
+def test_a_queued_job_is_cancelled_without_having_begun(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "queued", training=2, validation=1)
+    running = _started(engine, task.id)
+    queued = engine.submit_training(task.id, LONG)
+    assert engine.job(queued.id).state == "queued"
+    ended = engine.cancel(queued.id)
+    assert ended.state == "cancelled"
+    assert ended.started is None
+    assert engine.job(running.id).state == "running"
+    engine.cancel(running.id)
+    engine.wait(running.id, 10)
+
+
+def test_a_prediction_does_not_wait_for_a_training(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "lanes", training=2, validation=0)
+    assert engine.wait(engine.submit_training(task.id, SHORT).id, 60).state == "succeeded"
+    training = _started(engine, task.id)
+    case = workspace.cases.of_task(task.id)[0]
+    prediction = engine.wait(engine.submit_prediction(task.id, PredictionRequest(case=case.id)).id, 30)
+    assert prediction.state == "succeeded"
+    assert engine.job(training.id).state == "running"
+    assert engine.running_jobs() == 1
+    engine.cancel(training.id)
+    engine.wait(training.id, 10)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker in /proc")
+def test_a_killed_worker_is_said_in_words_and_replaced(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "killed", training=2, validation=1)
+    job = _started(engine, task.id)
+    os.kill(workers(os.getpid(), "training")[0], signal.SIGKILL)
+    ended = engine.wait(job.id, 10)
+    assert ended.state == "failed"
+    assert ended.error is not None
+    assert "most likely because the computer ran out of memory" in ended.error.message
+    assert engine.wait(engine.submit_training(task.id, SHORT).id, 60).state == "succeeded"
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker in /proc")
+def test_a_worker_that_does_not_listen_is_killed_when_cancelled(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "deaf", training=2, validation=1)
+    job = _started(engine, task.id)
+    os.kill(workers(os.getpid(), "training")[0], signal.SIGSTOP)
+    start = time.monotonic()
+    engine.cancel(job.id)
+    ended = engine.wait(job.id, 20)
+    assert 4 < time.monotonic() - start < 8
+    assert ended.state == "cancelled"
+    assert engine.wait(engine.submit_training(task.id, SHORT).id, 60).state == "succeeded"
+
+
+def test_the_version_of_a_job_grows_and_listeners_hear_of_it(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "heard", training=2, validation=0)
+    heard: list[Job] = []
+    engine.listen(heard.append)
+    job = engine.submit_training(task.id, SHORT)
+    ended = engine.wait(job.id, 60)
+    own = [j for j in heard if j.id == job.id]
+    versions = [j.version for j in own]
+    assert versions == sorted(set(versions))
+    assert own[0].state == "running"
+    assert own[-1] == ended
+    assert any("loss" in j.progress.scalars for j in own)
+    fractions = [j.progress.fraction for j in own]
+    assert fractions == sorted(fractions)
+
+
+def test_closing_ends_running_and_queued_jobs_in_words(tmp_path: Path) -> None:
+    with Workspace(tmp_path) as workspace:
+        task = fill(workspace, training=2, validation=0)
+        engine = Engine(workspace, "cpu")
+        with pytest.raises(ConflictError, match=f"process id {os.getpid()}"):
+            Engine(workspace, "cpu")
+        jobs = [engine.submit_training(task.id, LONG) for _ in range(2)]
+        until(lambda: engine.job(jobs[0].id).state == "running")
+        start = time.monotonic()
+        engine.close()
+        assert time.monotonic() - start < 4
+        for job in jobs:
+            ended = workspace.jobs.get(job.id)
+            assert ended.state == "interrupted"
+            assert ended.error is not None
+            assert "Start it again" in ended.error.message
+        with pytest.raises(ConflictError, match="takes no more jobs"):
+            engine.submit_training(task.id, LONG)
+
+
+def test_jobs_that_a_dead_service_left_are_interrupted_at_the_next_start(tmp_path: Path) -> None:
+    with Workspace(tmp_path) as workspace:
+        task = fill(workspace, training=1, validation=0)
+        job = workspace.jobs.create(task.id, "training", LONG.model_dump(mode="json"))
+        workspace.job_folder(job.id).mkdir(parents=True)
+        leftover = workspace.store.temporary(".nrrd")
+        leftover.write_bytes(b"half")
+        with Engine(workspace, "cpu") as engine:
+            ended = engine.job(job.id)
+            assert ended.state == "interrupted"
+            assert ended.error is not None
+            assert ended.error.message.startswith("The service ended while this training was queued.")
+            assert not leftover.exists()
+            assert not workspace.job_folder(job.id).exists()

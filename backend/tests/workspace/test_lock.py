@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ufseg.errors import ConflictError
+from ufseg.workspace.lock import WorkspaceLock
+
+_HOLD = "import sys; from pathlib import Path; from ufseg.workspace.lock import WorkspaceLock; \
+lock = WorkspaceLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+
+
+def test_a_second_holder_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    lock = WorkspaceLock(tmp_path)
+    with pytest.raises(ConflictError, match=rf"process id {os.getpid()}"):
+        WorkspaceLock(tmp_path)
+    lock.release()
+    lock.release()
+    WorkspaceLock(tmp_path).release()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(ConflictError, match=rf"process id {process.pid}"):
+            WorkspaceLock(tmp_path)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    WorkspaceLock(tmp_path).release()
