@@ -44,7 +44,7 @@ def draw_batch(
     images, labels = [], []
     for case, centre in places:
         grid = _sampling_grid(centre, plan, settings, rng)
-        image, label = _cut(case, grid.to(device))
+        image, label = _cut(case, grid, device)
         images.append(_change_intensities(image, settings, rng))
         labels.append(label)
     return torch.stack(images), torch.stack(labels)
@@ -98,7 +98,8 @@ def _rotation(axes: int, limit: float, rng: np.random.Generator) -> NDArray[np.f
     return matrix
 
 
-def _cut(case: PreparedCase, grid: Tensor) -> tuple[Tensor, Tensor]:
+def _cut(case: PreparedCase, grid: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Image and label at the places of `grid`, which is on the CPU: asking a GPU for its bounds would wait for it."""
     axes = grid.shape[-1]
     lowest = grid.reshape(-1, axes).amin(0).floor().long().tolist()
     highest = grid.reshape(-1, axes).amax(0).ceil().long().tolist()
@@ -106,12 +107,12 @@ def _cut(case: PreparedCase, grid: Tensor) -> tuple[Tensor, Tensor]:
     start = [min(max(low, 0), size - 1) for low, size in zip(lowest, case.label.shape, strict=True)]
     stop = [max(min(high + 1, size), s + 1) for high, size, s in zip(highest, case.label.shape, start, strict=True)]
     box = (slice(None), *(slice(a, b) for a, b in zip(start, stop, strict=True)))
-    image = torch.from_numpy(case.image[box]).to(grid.device)
-    label = torch.from_numpy(case.label[box[1:]]).to(grid.device, torch.float32)
+    image = torch.from_numpy(case.image[box]).to(device)
+    label = torch.from_numpy(case.label[box[1:]]).to(device, torch.float32)
     # grid_sample wants -1..1 between the outer voxels' edges (align_corners=False), last axis first.
-    size = torch.tensor([b - a for a, b in zip(start, stop, strict=True)], device=grid.device)
-    origin = torch.tensor(start, device=grid.device)
-    unit = ((2 * (grid - origin) + 1) / size - 1).flip(-1)[None]
+    size = torch.tensor([b - a for a, b in zip(start, stop, strict=True)], device=device)
+    origin = torch.tensor(start, device=device)
+    unit = ((2 * (grid.to(device) - origin) + 1) / size - 1).flip(-1)[None]
     sampled = F.grid_sample(image[None], unit, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
     classes = F.grid_sample(label[None, None], unit, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0]
     return sampled, classes.to(torch.uint8)

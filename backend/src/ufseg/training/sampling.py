@@ -20,7 +20,7 @@ def patches_per_case(case: PreparedCase, plan: Plan) -> int:
 
 
 def steps_per_epoch(cases: Sequence[PreparedCase], plan: Plan) -> int:
-    """Steps in which about every voxel of every case is seen once."""
+    """Steps that draw as many patches as cover every case once; the sampling stays random."""
     return -(-sum(patches_per_case(c, plan) for c in cases) // plan.batch_size)
 
 
