@@ -114,3 +114,20 @@ def test_many_voxels_do_not_saturate_the_sums(name: str) -> None:
     """Float32 sums one after the other would be wrong by 1e-4 here, fp16 sums would overflow."""
     logits, labels = batch((1, 2, 700, 900), dtype=torch.float32)
     assert create(name)(logits, labels) == pytest.approx(float(create(name)(logits.double(), labels)), rel=2e-6)
+
+
+@pytest.mark.parametrize("delta", [0.0, 1.0])
+@pytest.mark.parametrize("name", ["tversky", "focal-tversky", "symmetric-focal-tversky", "asymmetric-unified-focal"])
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, size=st.floats(6.0, 16.0))
+def test_only_one_kind_of_error_counted_stays_in_range(name: str, delta: float, seed: int, size: float) -> None:
+    """With δ at its limits nothing but a tiny tp may be left in a denominator."""
+    labels = (torch.rand(1, 40, 50, generator=torch.Generator().manual_seed(seed)) < 0.999).long()
+    logits = confident_logits(labels, 2, -size).requires_grad_()
+    elements = create(name, delta=delta, reduction="none")(logits, labels)
+    elements.sum().backward()
+    assert (elements >= 0).all()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+    if "tversky" in name:
+        assert (elements <= 1 + 1e-6).all()

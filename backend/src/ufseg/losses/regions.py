@@ -28,8 +28,8 @@ class RegionSums:
 
     @property
     def tp(self) -> Tensor:
-        """Σ y p. Only for denominators: where it is small beside the count it has lost its leading digits."""
-        return self.count - self.fn
+        """Σ y p ≥ 0. Only for denominators: where it is small beside the count it has lost its leading digits."""
+        return (self.count - self.fn).clamp_min(0)  # rounding must not make it negative
 
     def present(self) -> Tensor:
         """1 for classes that the annotation has, 0 for others."""
