@@ -36,3 +36,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real data here: set UFSEG_DATA to a folder laid out like the developers' shared/data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def backend(slicer_scene, tmp_path_factory):
+    """A real service process on a fresh workspace, shared by the tests that only add to it."""
+    from UnifiedFocalSegLib.backend_process import BackendProcess
+
+    process = BackendProcess.start(sys.executable, tmp_path_factory.mktemp("workspace"), device="cpu")
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def logic(scene, backend):
+    """The module's logic, connected to the shared backend."""
+    from UnifiedFocalSegLib.logic import FocalSegLogic
+
+    logic = FocalSegLogic()
+    logic.connect(backend.url, backend.token, wait=True)
+    yield logic
+    logic.close()

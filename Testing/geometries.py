@@ -77,7 +77,7 @@ def scribble(shape: tuple[int, ...], classes: int, seed: int = 0) -> np.ndarray:
     """A label map without any symmetry: a ball for each class, and single voxels in corners."""
     random = np.random.default_rng(seed)
     label = np.zeros(shape, dtype=np.uint8)
-    where = np.indices(shape)
+    where = np.ogrid[tuple(slice(n) for n in shape)]
     for value in range(1, classes + 1):
         centre = [random.uniform(0.15, 0.85) * n for n in shape]
         ball = sum(((w - c) / max(1.0, n / 6)) ** 2 for w, c, n in zip(where, centre, shape, strict=True)) < 1

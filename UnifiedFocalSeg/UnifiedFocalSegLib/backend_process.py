@@ -135,7 +135,7 @@ class BackendProcess:
         deadline = time.monotonic() + seconds
         while not first.arrived.wait(_POLL_SECONDS):
             if cancelled is not None and cancelled.is_set():
-                self.stop()
+                self.stop(0.0)  # it has promised nothing to anybody yet
                 raise OperationCancelled("The start of the backend was stopped.")
             if time.monotonic() > deadline:
                 self.stop(1.0)

@@ -107,9 +107,13 @@ class BackendClient:
         """Jobs, of one task or of all."""
         return self._json("GET", "/jobs" if task is None else f"/jobs?task={task}")
 
-    def job(self, job: str) -> Json:
-        """One job with its progress, and its result or error once it has ended."""
-        return self._json("GET", f"/jobs/{job}")
+    def job(self, job: str, wait_seconds: float = 0.0, after: int | None = None) -> Json:
+        """One job with its progress, and its result or error once it has ended.
+
+        With `after`, a job's version, the answer comes when the job has changed since, or after `wait_seconds`.
+        """
+        query = "" if after is None else f"?wait={wait_seconds}&after={after}"
+        return self._json("GET", f"/jobs/{job}{query}")
 
     def cancel_job(self, job: str) -> Json:
         """Ask a job to stop; returns the job."""

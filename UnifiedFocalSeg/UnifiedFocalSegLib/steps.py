@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +14,8 @@ from .nrrd import Body, decode
 from .operation import Control
 
 _ACTIVE = ("queued", "running")
-# Often at first, because a segmentation on a warm backend takes well under a second.
-_POLL_SECONDS, _SLOW_POLL_SECONDS, _SLOW_AFTER_SECONDS = 0.05, 0.25, 5.0
+# How long the backend may hold an answer back while a job does not change; a cancel waits as long at most.
+_WATCH_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -68,26 +67,20 @@ def follow(client: BackendClient, job: Json, control: Control, start: float = 0.
         BackendError: the job failed or was interrupted, with its sentence.
         OperationCancelled: the job was stopped.
     """
-    begun = time.monotonic()
     asked = False
     while job["state"] in _ACTIVE:
         progress = job.get("progress") or {}
         control.report(
             start + (until - start) * float(progress.get("fraction") or 0.0),
-            progress.get("stage") or ("Waiting for its turn" if job["state"] == "queued" else "Working"),
+            "Waiting for its turn" if job["state"] == "queued" else progress.get("stage"),
             progress.get("eta_seconds"),
             progress.get("scalars"),
         )
-        pause = _SLOW_POLL_SECONDS if time.monotonic() - begun > _SLOW_AFTER_SECONDS else _POLL_SECONDS
         if control.cancelled.is_set() and not asked:
             asked = True
             job = client.cancel_job(job["id"])
-            continue
-        if asked:
-            time.sleep(pause)
         else:
-            control.sleep(pause)
-        job = client.job(job["id"])
+            job = client.job(job["id"], _WATCH_SECONDS, job["version"])
     if job["state"] == "succeeded":
         return job["result"]
     if job["state"] == "cancelled":

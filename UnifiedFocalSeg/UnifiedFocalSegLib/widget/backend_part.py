@@ -74,7 +74,7 @@ class BackendPart:
             device = _(" on {device}").format(device=self._device) if self._device else ""
             text, button = _("Backend: ready{device}").format(device=device), _("Restart")
         else:
-            text, button = _("Backend: {problem}").format(problem=self._error or problem), _("Start backend")
+            text, button = self._error or problem, _("Start backend")
         ui.backendLabel.setText(text)
         ui.backendButton.setText(button)
         reason = "" if self._python() else _("Choose the backend's Python under Advanced first.")

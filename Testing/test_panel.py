@@ -1,0 +1,207 @@
+"""The module file, unmodified, in the test shell on the real scene and the real service, driven by clicks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+
+import phantom
+from nodes import add_volume, paint
+from slicer_shell.application import LoadedModule, install
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# A handler that takes longer is felt as a stall.
+LONGEST_HANDLER_SECONDS = 0.25
+
+
+@pytest.fixture
+def module(scene):
+    """The module, with settings of its own."""
+    qt = install()
+    qt.QSettings.values.clear()
+    return LoadedModule(REPOSITORY / "UnifiedFocalSeg" / "UnifiedFocalSeg.py")
+
+
+@pytest.fixture
+def widget(module, monkeypatch, tmp_path):
+    """The panel, open, with a workspace of its own and no backend running."""
+    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
+    widget = module.open()
+    widget.parent.resize(420, 760)
+    widget.parent.show()
+    yield widget
+    widget.cleanup()
+    widget.parent.close()
+
+
+def until(condition, seconds: float = 60.0) -> float:
+    """Run Qt's events until `condition()` holds; returns the longest time that one round of them took."""
+    import qt
+
+    deadline, longest = time.monotonic() + seconds, 0.0
+    while not condition():
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        begin = time.monotonic()
+        qt.QApplication.processEvents()
+        longest = max(longest, time.monotonic() - begin)
+        time.sleep(0.002)
+    return longest
+
+
+def start_backend(widget) -> None:
+    widget.ui.pythonPathLineEdit.setCurrentPath(sys.executable)
+    widget.ui.backendButton.click()
+    until(lambda: widget.panel.backend.problem == "")
+    until(lambda: not widget.logic.operations)
+
+
+def submit_by_clicks(widget, seed: int, subject: str) -> None:
+    """Add a phantom study of a patient to the scene, paint its true label and press "Submit correction"."""
+    image, label, geometry = phantom.study(seed)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    volume = add_volume(slicer.mrmlScene, image, geometry, f"study {seed}")
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), subject)
+    hierarchy.CreateItem(patient, volume)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"by hand {seed}")
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    for name, value in phantom.VALUES.items():
+        paint(node, volume, name, label == value)
+    widget.ui.inputSelector.setCurrentNode(volume)
+    widget.ui.segmentationSelector.setCurrentNode(node)
+    assert widget.ui.submitButton.enabled, widget.ui.submitButton.toolTip
+    widget.ui.submitButton.click()
+    until(lambda: not widget.logic.operations)
+    assert widget.ui.correctionStatusLabel.text.startswith("Saved as revision")
+
+
+def picture(widget, path: Path) -> None:
+    """Render the panel to a file."""
+    import qt
+
+    qt.QApplication.processEvents()
+    assert widget.parent.grab().save(str(path))
+
+
+def test_story_by_clicks(widget, scene, tmp_path):
+    """Start the backend, label, train, segment, correct, submit, retrain, roll on: all by the panel's controls."""
+    ui = widget.ui
+    start_backend(widget)
+    assert ui.backendLabel.text.startswith("Backend: ready")
+    assert not ui.taskSelector.enabled
+    assert "no tasks" in ui.taskSelector.toolTip
+
+    widget.logic.create_task("Phantom", "MRI", phantom.CLASSES, validation_fraction=0.0, wait=True)
+    widget.panel.segment.refresh_tasks()
+    until(lambda: ui.taskSelector.count == 1)
+    add_volume(scene, phantom.study(0)[0], phantom.study(0)[2], "first")
+    assert "has no model yet" in ui.applyButton.toolTip
+    assert "no labelled training case" in ui.trainButton.toolTip
+
+    for seed in range(2):
+        submit_by_clicks(widget, seed, f"PATIENT^{seed}")
+    until(lambda: ui.trainButton.enabled)
+    assert ui.trainButton.text == "Train first model"
+    ui.budgetSpinBox.setValue(0.05)
+    ui.trainButton.click()
+    assert ui.trainButton.text == "Cancel training"
+    until(lambda: widget.panel.training._operation.scalars.get("loss") is not None)
+    assert ui.trainProgressBar.visible
+    until(lambda: not widget.logic.operations)
+    assert "Version 1" in ui.trainingStatusLabel.text, ui.trainingStatusLabel.text
+    assert "in use now" in ui.trainingStatusLabel.text
+
+    image, label, geometry = phantom.study(50)
+    volume = add_volume(scene, image, geometry, "new patient")
+    ui.inputSelector.setCurrentNode(volume)
+    assert ui.applyButton.enabled, ui.applyButton.toolTip
+    ui.applyButton.click()
+    assert ui.applyButton.text == "Cancel"
+    longest = until(lambda: not widget.logic.operations)
+    assert longest < LONGEST_HANDLER_SECONDS, f"the panel stood still for {longest:.3f} s"
+    node = ui.segmentationSelector.currentNode()
+    assert node.GetName() == "new patient segmentation"
+    assert "Made new patient segmentation" in ui.statusLabel.text
+
+    paint(node, volume, "dark", label == 4)
+    ui.noteLineEdit.setText("dark ball redrawn")
+    ui.submitButton.click()
+    until(lambda: not widget.logic.operations)
+    assert ui.correctionStatusLabel.text.startswith("Saved as revision 1 by")
+
+    assert ui.trainButton.text == "Retrain"
+    ui.trainButton.click()
+    until(lambda: widget.panel.training._operation.fraction > 0.2)
+    picture(widget, tmp_path / "training.png")
+    ui.trainButton.click()
+    until(lambda: not widget.logic.operations)
+    assert "model in use stays" in ui.trainingStatusLabel.text
+
+
+def test_cancel_by_click(widget, scene):
+    start_backend(widget)
+    widget.logic.create_task("Phantom", "MRI", phantom.CLASSES, wait=True)
+    widget.panel.segment.refresh_tasks()
+    until(lambda: widget.ui.taskSelector.count == 1)
+    widget.panel.segment.tasks[0]["promoted"] = "made up, so that the button can be pressed"
+    add_volume(scene, *phantom.study(0)[::2], "T1")
+    widget.initializeParameterNode()
+    widget.ui.applyButton.click()
+    assert widget.ui.applyButton.text == "Cancel"
+    widget.ui.applyButton.click()
+    assert not widget.ui.applyButton.enabled
+    until(lambda: not widget.logic.operations)
+    assert widget.ui.statusLabel.text == "Stopped. Nothing was changed."
+    assert widget.ui.applyButton.text == "Segment"
+
+
+def test_disabled_controls_say_why(widget, scene, module):
+    ui = widget.ui
+    assert not ui.backendButton.enabled
+    assert "Python under Advanced" in ui.backendButton.toolTip
+    for button in (ui.applyButton, ui.submitButton, ui.trainButton):
+        assert not button.enabled
+        assert button.toolTip == "No backend is running. Start it first."
+    assert module.module.parent.title == "Unified Focal Segmentation"
+
+
+def test_backend_that_cannot_start_says_so(widget, scene):
+    widget.ui.pythonPathLineEdit.setCurrentPath("/usr/bin/env")
+    widget.ui.backendButton.click()
+    assert widget.ui.backendLabel.text == "Backend: starting…"
+    until(lambda: not widget.logic.operations)
+    assert "could not start" in widget.ui.backendLabel.text
+    assert widget.ui.backendButton.text == "Start backend"
+
+
+def test_parameters_follow_widgets_and_widgets_follow_parameters(widget, scene):
+    one, two = (add_volume(scene, np.zeros((2, 2, 2), np.int16), name=name) for name in ("one", "two"))
+    node = widget._parameterNode
+    widget.ui.inputSelector.setCurrentNode(two)
+    assert node.inputVolume is two
+    node.inputVolume = one
+    assert widget.ui.inputSelector.currentNode() is one
+    widget.ui.budgetSpinBox.setValue(12.5)
+    assert node.budgetMinutes == 12.5
+    node.note = "from the scene"
+    assert widget.ui.noteLineEdit.text == "from the scene"
+
+
+def test_scene_closed_and_module_left(widget, scene):
+    add_volume(scene, np.zeros((2, 2, 2), np.int16), name="one")
+    scene.Clear(0)
+    assert widget._parameterNode.inputVolume is None
+    add_volume(scene, np.zeros((2, 2, 2), np.int16), name="two")
+    widget.exit()
+    scene.Clear(0)
+    widget.enter()
+    assert widget.ui.inputSelector.count == 0
+
+
+def test_the_modules_own_test_passes_here_too(module):
+    module.python.UnifiedFocalSegTest().runTest()
