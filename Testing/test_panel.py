@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -80,19 +81,21 @@ def submit_by_clicks(widget, seed: int, subject: str) -> None:
     assert widget.ui.correctionStatusLabel.text.startswith("Saved as revision")
 
 
-def picture(widget, path: Path) -> None:
-    """Render the panel to a file."""
+def picture(widget, name: str, folder: Path) -> None:
+    """Render the panel to a file; set UFSEG_PICTURES to a folder to keep it."""
     import qt
 
     qt.QApplication.processEvents()
-    assert widget.parent.grab().save(str(path))
+    target = Path(os.environ.get("UFSEG_PICTURES", folder)) / name
+    assert widget.parent.grab().save(str(target))
 
 
 def test_story_by_clicks(widget, scene, tmp_path):
     """Start the backend, label, train, segment, correct, submit, retrain, roll on: all by the panel's controls."""
     ui = widget.ui
     start_backend(widget)
-    assert ui.backendLabel.text.startswith("Backend: ready")
+    ui.authorLineEdit.setText("A. Reader")
+    until(lambda: ui.backendLabel.text.startswith("Backend: ready on "))
     assert not ui.taskSelector.enabled
     assert "no tasks" in ui.taskSelector.toolTip
 
@@ -122,6 +125,7 @@ def test_story_by_clicks(widget, scene, tmp_path):
     assert ui.applyButton.enabled, ui.applyButton.toolTip
     ui.applyButton.click()
     assert ui.applyButton.text == "Cancel"
+    assert not ui.backendButton.enabled
     longest = until(lambda: not widget.logic.operations)
     assert longest < LONGEST_HANDLER_SECONDS, f"the panel stood still for {longest:.3f} s"
     node = ui.segmentationSelector.currentNode()
@@ -132,12 +136,12 @@ def test_story_by_clicks(widget, scene, tmp_path):
     ui.noteLineEdit.setText("dark ball redrawn")
     ui.submitButton.click()
     until(lambda: not widget.logic.operations)
-    assert ui.correctionStatusLabel.text.startswith("Saved as revision 1 by")
+    assert ui.correctionStatusLabel.text == "Saved as revision 1 by A. Reader."
 
     assert ui.trainButton.text == "Retrain"
     ui.trainButton.click()
     until(lambda: widget.panel.training._operation.fraction > 0.2)
-    picture(widget, tmp_path / "training.png")
+    picture(widget, "panel-test-shell.png", tmp_path)
     ui.trainButton.click()
     until(lambda: not widget.logic.operations)
     assert "model in use stays" in ui.trainingStatusLabel.text

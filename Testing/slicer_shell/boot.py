@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import types
 from pathlib import Path
@@ -86,6 +88,7 @@ def boot(log: str | os.PathLike | None = None):
     application.SetSliceLogics(vtkCollection())
     application.SetViewLogics(vtkCollection())
     temporary = tempfile.mkdtemp(prefix="slicer_shell_")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     application.SetTemporaryPath(temporary)
     slicer.mrmlScene = scene
     slicer.app = Application(scene, application, temporary)

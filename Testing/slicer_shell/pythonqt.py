@@ -7,6 +7,7 @@ True``) and whose signals are connected by their C++ name (``button.connect("cli
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import types
 from collections.abc import Callable
@@ -14,8 +15,8 @@ from typing import Any, ClassVar
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
-# Qt calls these back or PySide needs them as methods, so they cannot become attributes.
-_METHODS = {"sizeHint", "minimumSizeHint", "maximumSize", "metaObject", "parent", "layout"}
+# Qt calls these back, or they are methods in PythonQt too, so they cannot become attributes.
+_METHODS = {"singleShot", "sizeHint", "minimumSizeHint", "maximumSize", "metaObject", "parent", "layout"}
 _UNCHANGED = {"QObject", "QCoreApplication", "QGuiApplication", "QApplication", "QThread"}
 
 # Widgets that .ui files name and Qt does not know: filled by the ctk and qMRML stand-ins.
@@ -66,8 +67,15 @@ class Settings:
         self.values[key] = value
 
 
+def _keep_none_alive() -> None:
+    """Before Python 3.12 made None immortal, PySide 6.12 loses a reference to it with every call, until it dies."""
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+
+
 def build() -> types.ModuleType:
     """The module to be imported as `qt`."""
+    _keep_none_alive()
     module = types.ModuleType("qt", __doc__)
     for part in (QtCore, QtGui, QtWidgets):
         for name in dir(part):

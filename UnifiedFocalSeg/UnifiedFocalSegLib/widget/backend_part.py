@@ -12,6 +12,9 @@ from UnifiedFocalSegLib.backend_process import default_python, default_workspace
 from .words import offer
 
 PYTHON_SETTING, WORKSPACE_SETTING = "UnifiedFocalSeg/BackendPython", "UnifiedFocalSeg/Workspace"
+_ASK_AGAIN_MILLISECONDS = 500
+# Operations that a restart of the backend would break off.
+_DISTURBED = ("segment", "submit", "retrain")
 
 
 class BackendPart:
@@ -27,7 +30,7 @@ class BackendPart:
         self._ui, self._logic, self._on_ready = ui, logic, on_ready
         self._starting = None
         self._error = ""
-        self._device = ""
+        self._device = self._note = ""
         settings = qt.QSettings()
         found = default_python()
         ui.pythonPathLineEdit.setCurrentPath(settings.value(PYTHON_SETTING, "") or (str(found) if found else ""))
@@ -51,7 +54,7 @@ class BackendPart:
 
     def start(self) -> None:
         """Start the backend chosen under Advanced."""
-        self._error = ""
+        self._error = self._device = self._note = ""
         self._starting = self._logic.start_backend(self._ui.workspacePathLineEdit.currentPath, self._python())
         self._starting.finished.connect(self._on_started)
         self.update()
@@ -76,8 +79,11 @@ class BackendPart:
         else:
             text, button = self._error or problem, _("Start backend")
         ui.backendLabel.setText(text)
+        ui.backendLabel.setToolTip(self._note)
         ui.backendButton.setText(button)
         reason = "" if self._python() else _("Choose the backend's Python under Advanced first.")
+        if any(operation.kind in _DISTURBED for operation in self._logic.operations):
+            reason = _("Something is being computed or saved. Wait for it, or cancel it.")
         offer(ui.backendButton, reason, _("The backend segments and learns in a process of its own."))
         idle = self._starting is None
         for control in (ui.pythonPathLineEdit, ui.workspacePathLineEdit):
@@ -92,12 +98,19 @@ class BackendPart:
             self._on_ready()
 
     def _ask_device(self) -> None:
+        if self._logic.backend_problem():
+            return
         self._logic.fetch("health").finished.connect(self._on_health)
 
     def _on_health(self, operation) -> None:
-        if operation.state == "succeeded":
-            self._device = (operation.result.get("device") or {}).get("name", "")
-            self.update()
+        if operation.state != "succeeded":
+            return
+        device = operation.result.get("device")
+        if device is None:  # the backend still tries it out
+            qt.QTimer.singleShot(_ASK_AGAIN_MILLISECONDS, self._ask_device)
+            return
+        self._device, self._note = device.get("name", ""), device.get("note") or ""
+        self.update()
 
     def _python(self) -> str:
         path = self._ui.pythonPathLineEdit.currentPath

@@ -17,9 +17,10 @@ def duration(seconds: float) -> str:
 
 def progress(operation) -> str:
     """Stage and remaining time of an operation."""
+    stage = operation.stage[:1].upper() + operation.stage[1:]
     if operation.eta_seconds is None:
-        return operation.stage
-    return _("{stage}, about {time} left").format(stage=operation.stage, time=duration(operation.eta_seconds))
+        return stage
+    return _("{stage}, about {time} left").format(stage=stage, time=duration(operation.eta_seconds))
 
 
 def outcome(result: dict) -> str:

@@ -1,0 +1,74 @@
+"""What the extension installs and what the module may import."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+MODULE = REPOSITORY / "UnifiedFocalSeg"
+LIBRARY = sorted((MODULE / "UnifiedFocalSegLib").rglob("*.py"))
+# Slicer has these; anything else would have to be installed into its Python, which breaks installations.
+ALLOWED = {"numpy", "requests", "slicer", "vtk", "UnifiedFocalSegLib"}
+
+
+def listed(variable: str) -> set[str]:
+    """Files in a list of the module's CMakeLists.txt."""
+    text = (MODULE / "CMakeLists.txt").read_text().replace("${MODULE_NAME}", "UnifiedFocalSeg")
+    return set(re.search(rf"set\({variable}\s+(.*?)\)", text, re.DOTALL).group(1).split())
+
+
+def test_every_python_file_is_installed():
+    files = {str(p.relative_to(MODULE)) for p in MODULE.rglob("*.py")}
+    assert listed("MODULE_PYTHON_SCRIPTS") == files
+
+
+def test_every_resource_is_installed():
+    files = {str(p.relative_to(MODULE)) for p in (MODULE / "Resources").rglob("*") if p.is_file()}
+    assert listed("MODULE_PYTHON_RESOURCES") == files
+
+
+def test_backend_sources_are_installed():
+    text = (REPOSITORY / "CMakeLists.txt").read_text()
+    assert "DIRECTORY backend/src" in text
+    for name in re.search(r"FILES (.*)\n", text).group(1).split():
+        assert (REPOSITORY / name).is_file(), f"{name} is to be installed but does not exist"
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(MODULE)))
+def test_library_imports_only_what_slicer_has(path):
+    allowed = ALLOWED | ({"qt"} if path.parent.name == "widget" else set())
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module]
+        for name in names:
+            root = name.split(".")[0]
+            assert root in allowed or root in sys.stdlib_module_names, f"{path.name} imports {name}"
+
+
+def test_entry_file_is_thin():
+    assert len((MODULE / "UnifiedFocalSeg.py").read_text().splitlines()) < 150
+
+
+def test_catalogue_entry():
+    entry = json.loads((REPOSITORY / "UnifiedFocalSeg.json").read_text())
+    known = {"$schema", "build_dependencies", "build_subdirectory", "category", "enabled", "scm_revision", "scm_type"}
+    assert {"$schema", "category", "scm_url"} <= set(entry) <= known | {"scm_url", "tier"}
+    assert entry["category"] == "Segmentation"
+
+
+def test_every_widget_bound_to_a_parameter_has_one():
+    source = ast.parse((MODULE / "UnifiedFocalSeg.py").read_text())
+    wrapper = next(n for n in source.body if isinstance(n, ast.ClassDef) and n.name.endswith("ParameterNode"))
+    parameters = {n.target.id for n in wrapper.body if isinstance(n, ast.AnnAssign)}
+    ui = ElementTree.parse(MODULE / "Resources" / "UI" / "UnifiedFocalSeg.ui")
+    bound = {p.findtext("string") for p in ui.iter("property") if p.get("name") == "SlicerParameterName"}
+    assert bound
+    assert bound <= parameters
