@@ -66,8 +66,8 @@ class TrainingSettings(BaseModel):
     loss: str = "asymmetric-unified-focal"
     loss_options: dict[str, float] = {}
     seed: int = Field(default=0, ge=0, lt=2**31)
-    learning_rate: float = Field(default=3e-3, gt=0)
-    continued_learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=6e-3, gt=0)
+    continued_learning_rate: float = Field(default=4e-3, gt=0)
     weight_decay: float = Field(default=1e-2, ge=0)
     averaging: float = Field(default=0.05, ge=0, lt=1)
     foreground: float = Field(default=0.5, ge=0, le=1)
