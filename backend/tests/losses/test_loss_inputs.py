@@ -81,6 +81,15 @@ def test_a_weight_map_of_zeros_and_ones_ignores_voxels(name: str) -> None:
 
 
 @all_losses
+def test_labels_of_voxels_without_weight_do_not_matter(name: str) -> None:
+    logits, labels = batch((2, 3, 6, 5))
+    weight = torch.rand(2, 6, 5, generator=torch.Generator().manual_seed(2)) < 0.7
+    other = torch.where(weight, labels, (labels + 1) % 3)
+    loss = create(name, **({"radius": 1} if name == "dilated-balanced-cross-entropy" else {}))
+    assert torch.equal(loss(logits, labels, weight), loss(logits, other, weight))
+
+
+@all_losses
 def test_a_weight_of_two_counts_a_voxel_twice(name: str) -> None:
     if name == "dilated-balanced-cross-entropy":
         pytest.skip("a voxel twice is not a grid")
