@@ -114,7 +114,7 @@ class UnifiedFocalSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if parameterNode is not None:
             self._guiTag = parameterNode.connectGui(self._uiWidget)
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._onModified)
-        self.panel.use_parameters(parameterNode)
+            self.panel.use_parameters(parameterNode)
 
     def _onModified(self, _caller=None, _event=None):
         self.panel.update()

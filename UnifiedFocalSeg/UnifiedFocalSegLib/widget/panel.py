@@ -19,7 +19,8 @@ class Panel:
     Args:
         ui: controls of the .ui file by name.
         logic: FocalSegLogic.
-        parameters: wrapper of the parameter node; replaced with `use_parameters` when the scene changes.
+        parameters: wrapper of the parameter node; replaced with `use_parameters` when the scene changes, and kept
+            while the user is in another module, so that what ends meanwhile still has a place to go.
     """
 
     def __init__(self, ui, logic, parameters) -> None:
@@ -48,8 +49,6 @@ class Panel:
     def update(self) -> None:
         """Bring every control up to date."""
         self.backend.update()
-        if self.parameters is None:  # between two scenes
-            return
         for part in (self.segment, self.correction, self.training):
             part.update()
 
