@@ -14,7 +14,7 @@ from UnifiedFocalSegLib.classes import read_classes
 from UnifiedFocalSegLib.errors import SceneError
 from UnifiedFocalSegLib.geometry import to_vtk
 from UnifiedFocalSegLib.identity import subject_of
-from UnifiedFocalSegLib.scene import label_to_segmentation, volume_image
+from UnifiedFocalSegLib.scene import label_to_segmentation, labelmap_array, volume_image
 from UnifiedFocalSegLib.segmentation_export import segmentation_to_label
 
 # Values with gaps and an order other than that of the names, so that numbering by position would show.
@@ -129,6 +129,36 @@ class TestLabelToSegmentation:
         volume = add_volume(scene, np.zeros((4, 5, 6), np.int16))
         with pytest.raises(SceneError, match=r"\(6, 5, 4\).*\(4, 5, 6\)"):
             label_to_segmentation(np.zeros((6, 5, 4), np.uint8), CLASSES, volume)
+
+
+class TestLabelmapArray:
+    def _labelmap(self, scene, array, geometry=None):
+        return add_volume(scene, array, geometry, "truth")
+
+    def test_whole_numbers_in_a_float_volume(self, scene):
+        volume = add_volume(scene, np.zeros((4, 5, 6), np.int16))
+        label = _label((4, 5, 6))
+        found = labelmap_array(self._labelmap(scene, label.astype(np.float32)), volume)
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, label)
+
+    def test_real_labels_loaded_by_slicer(self, scene, shared_data):
+        folder = shared_data / "geometry"
+        volume = slicer.util.loadVolume(str(folder / "sct_t2s.nii.gz"))
+        labelmap = slicer.util.loadLabelVolume(str(folder / "sct_t2s_gm.nii.gz"))
+        assert set(np.unique(labelmap_array(labelmap, volume))) == {0, 1}
+
+    def test_other_grid_is_refused(self, scene):
+        volume = add_volume(scene, np.zeros((4, 5, 6), np.int16), name="CT")
+        moved = self._labelmap(scene, np.zeros((4, 5, 6), np.int16), grid(np.eye(3), size=(6, 5, 4)))
+        with pytest.raises(SceneError, match="truth and CT lie on different grids"):
+            labelmap_array(moved, volume)
+
+    @pytest.mark.parametrize("value", [0.5, -1.0, 256.0])
+    def test_other_values_are_refused(self, scene, value):
+        volume = add_volume(scene, np.zeros((4, 5, 6), np.int16))
+        with pytest.raises(SceneError, match=f"holds 120 values, such as {value:g}"):
+            labelmap_array(self._labelmap(scene, np.full((4, 5, 6), value, np.float32)), volume)
 
 
 class TestSegmentationToLabel:

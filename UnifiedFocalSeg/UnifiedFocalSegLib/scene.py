@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import slicer
+import slicer.util
 import vtk
 from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_numpy
 
@@ -146,6 +147,33 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
         segmentation.AddSegment(segment)
     place_beside(node, volume)
     return node
+
+
+def labelmap_array(labelmap, volume) -> np.ndarray:
+    """Voxels of a label map volume, uint8 ``[k, j, i]``, for `label_to_segmentation`.
+
+    Args:
+        labelmap: a volume node with whole values from 0 to 255, of whatever voxel type.
+        volume: the image it belongs to.
+
+    Raises:
+        SceneError: it lies on another grid than `volume`, or holds other values.
+    """
+    difference = volume_geometry(labelmap).difference(volume_geometry(volume))
+    if difference is not None:
+        raise SceneError(
+            f"{labelmap.GetName()} and {volume.GetName()} lie on different grids: {difference}. Choose the image on "
+            "which the labels were drawn."
+        )
+    array = slicer.util.arrayFromVolume(labelmap)
+    label = array.astype(np.uint8)
+    wrong = array != label
+    if wrong.any():
+        raise SceneError(
+            f"{labelmap.GetName()} holds {int(wrong.sum())} values, such as {array[wrong][0]:g}, that are no whole "
+            "numbers from 0 to 255, so it is not a label map of classes."
+        )
+    return label
 
 
 def oriented_image(label: np.ndarray, geometry: Geometry) -> vtk.vtkImageData:
