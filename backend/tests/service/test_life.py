@@ -72,6 +72,16 @@ def test_the_end_of_its_input_ends_everything_within_5_seconds(tmp_path: Path) -
     assert state == "interrupted"
 
 
+def test_sigterm_ends_everything_in_order(tmp_path: Path) -> None:
+    service = ServiceProcess(tmp_path / "workspace")
+    until(lambda: len(workers(service.process.pid)) == 2)
+    processes = workers(service.process.pid)
+    service.process.terminate()
+    assert service.process.wait(5) == 0
+    assert not any(running(pid) for pid in processes)
+    service.end()
+
+
 def test_the_first_line_says_where_it_is(service: ServiceProcess) -> None:
     assert set(service.hello) == {"url", "token", "version", "pid"}
     assert service.hello["pid"] == service.process.pid

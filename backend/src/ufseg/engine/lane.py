@@ -15,7 +15,7 @@ from ufseg.engine.board import JobBoard
 from ufseg.engine.specs import RunMessage, ServiceMessage, WorkerMessage
 from ufseg.engine.worker_process import WorkerProcess
 from ufseg.errors import UfsegError
-from ufseg.workspace.records import JobKind, JobProgress
+from ufseg.workspace.records import JobKind, JobProgress, JobState
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,23 @@ class LaneJob:
     prepare: Callable[[], dict[str, Any]]
     finish: Callable[[dict[str, Any]], dict[str, Any]]
     clean: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a job ended: with a result, or with an error's class and sentence."""
+
+    state: JobState
+    message: str = ""
+    kind: str = ""
+    result: dict[str, Any] | None = None
+
+
+_BROKEN = "An error within ufseg ended the job. Report it with the workspace's logs."
+_ENDED = "The service was ended while the job was under way. Start it again."
+_CANCELLED = _Ending(
+    "cancelled", "The job was cancelled. Nothing was changed; start it again when you like.", "CancelledError"
+)
 
 
 class Lane:
@@ -134,26 +151,21 @@ class Lane:
 
     def _run(self, job: LaneJob) -> None:
         self._board.start(job.id)
+        ending = _Ending("failed", _BROKEN, "InternalError")
         try:
-            self._compute(job)
+            ending = self._compute(job)
         except UfsegError as error:
-            self._board.end(job.id, "failed", type(error).__name__, str(error))
+            ending = _Ending("failed", str(error), type(error).__name__)
         finally:
-            self._board.end(job.id, *self._abandoned())
-            self._cancelled.pop(job.id, None)
+            # Cleaned before anyone learns of the end, so that an ended job leaves nothing to wait for.
             job.clean()
+            self._cancelled.pop(job.id, None)
+            if ending.result is not None:
+                self._board.succeed(job.id, ending.result)
+            else:
+                self._board.end(job.id, ending.state, ending.kind, ending.message)
 
-    def _abandoned(self) -> tuple[Any, str, str]:
-        """How a job ends that came to no end of its own."""
-        if self._closing.is_set():
-            return (
-                "interrupted",
-                "InterruptedError",
-                "The service was ended while the job was under way. Start it again.",
-            )
-        return "failed", "InternalError", "An error within ufseg ended the job. Report it with the workspace's logs."
-
-    def _compute(self, job: LaneJob) -> None:
+    def _compute(self, job: LaneJob) -> _Ending:
         spec = job.prepare()
         worker = self._living_worker()
         if not self._ready:
@@ -167,45 +179,26 @@ class Lane:
                 told = True
             if asked is not None and time.monotonic() - asked > CANCEL_GRACE_SECONDS:
                 worker.kill()
-                self._end_cancelled(job)
-                return
+                return _CANCELLED
             try:
                 message = self._receive(worker)
             except EOFError:
-                self._died(job, worker)
-                return
+                return self._death(job, worker)
             if message is None:
                 continue
             if message.progress is not None and message.job == job.id:
                 self._board.progress(job.id, JobProgress.model_validate(message.progress))
             elif message.outcome is not None and message.job == job.id:
-                self._board.succeed(job.id, job.finish(message.outcome))
-                return
+                return _Ending("succeeded", result=job.finish(message.outcome))
             elif message.error is not None and message.job in (job.id, None):
-                self._failed(job, message.error)
-                return
+                cancelled = message.error["type"] == "CancelledError"
+                return _CANCELLED if cancelled else _Ending("failed", message.error["message"], message.error["type"])
+        return _Ending("interrupted", _ENDED, "InterruptedError")
 
-    def _failed(self, job: LaneJob, error: dict[str, str]) -> None:
-        if error["type"] == "CancelledError":
-            self._end_cancelled(job)
-        else:
-            self._board.end(job.id, "failed", error["type"], error["message"])
-
-    def _end_cancelled(self, job: LaneJob) -> None:
-        self._board.end(
-            job.id,
-            "cancelled",
-            "CancelledError",
-            "The job was cancelled. Nothing was changed; start it again when you like.",
-        )
-
-    def _died(self, job: LaneJob, worker: WorkerProcess) -> None:
+    def _death(self, job: LaneJob, worker: WorkerProcess) -> _Ending:
         reason = worker.how_it_ended()
-        _log.error("worker %s of lane %s: %s", worker.pid, self._name, reason)
-        if job.id in self._cancelled:
-            self._end_cancelled(job)
-        else:
-            self._board.end(job.id, "failed", "WorkerError", reason)
+        _log.error("worker %s for %s: %s", worker.pid, self._name, reason)
+        return _CANCELLED if job.id in self._cancelled else _Ending("failed", reason, "WorkerError")
 
     def _receive(self, worker: WorkerProcess) -> WorkerMessage | None:
         """The next message, None if there is none for the moment; EOFError if the worker has ended."""

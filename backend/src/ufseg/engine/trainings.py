@@ -150,7 +150,7 @@ class Training:
             files.append(
                 CaseFiles(
                     id=case.id,
-                    subject=case.subject,
+                    subject=case.id,  # who it is does not concern the worker
                     images=tuple(workspace.files.path(sha) for sha in case.images),
                     label=workspace.files.path(revision.label),
                     region=revision.region,

@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import secrets
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +47,9 @@ def serve(workspace: Path, device: str = "auto", port: int = 0) -> None:
         InputError: the port is taken.
     """
     answers = _reserve_stdout()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # Once uvicorn has shut down it hands the signal on; leaving by SystemExit ends jobs and workers in order.
+        signal.signal(ending, lambda number, frame: sys.exit(0))
     with Workspace(workspace.expanduser()) as opened:
         start_logging(opened.folder)
         listening = _listen(port)
