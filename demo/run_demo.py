@@ -82,7 +82,7 @@ class Demo:
         with self._step("segment and correct new cases") as show:
             changed = 0
             for n, case in enumerate(data.corrected):
-                show(Progress(n / len(data.corrected), case.id))
+                show(Progress(n / len(data.corrected), "in the scene"))
                 changed += user.segment_and_correct(case)[0]
             show(Progress(1.0, f"{changed} voxels corrected (taken from the reference labels)"))
         with self._step("retraining") as show:
@@ -97,7 +97,7 @@ class Demo:
     def _submit_references(self, user: DemoUser, show: ProgressDisplay) -> None:
         labelled = [("training", c) for c in self.data.first] + [("validation", c) for c in self.data.validation]
         for n, (expected, case) in enumerate(labelled):
-            show(Progress(n / len(labelled), case.id))
+            show(Progress(n / len(labelled), "through the scene"))
             saved = user.submit_reference(case)
             membership = self._logic.wait(self._logic.fetch("case", saved["case"]))["membership"]
             if membership != expected:
@@ -107,7 +107,7 @@ class Demo:
     def _segment_tests(self, user: DemoUser, show: ProgressDisplay) -> dict[str, LabelMap]:
         labels = {}
         for n, case in enumerate(self.data.test):
-            show(Progress(n / len(self.data.test), case.id))
+            show(Progress(n / len(self.data.test), "through the scene"))
             labels[case.id] = user.segment(case)
         show(Progress(1.0, f"{len(labels)} cases"))
         return labels

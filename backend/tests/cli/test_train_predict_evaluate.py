@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,9 +108,32 @@ def test_an_image_with_nan_is_refused(ufseg: Run, phantom: Path, model: Path, tm
     assert "NaN" in done.stderr
 
 
-def test_an_interrupted_training_is_resumed(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
-    first = ufseg("train", phantom, "--output", tmp_path / "model", "--epochs", 1)
-    assert first.returncode == 0, first.stderr
-    again = ufseg("train", phantom, "--output", tmp_path / "model", "--epochs", 1)
+def test_a_stopped_training_is_resumed(phantom: Path, ufseg: Run, tmp_path: Path) -> None:
+    command = ["train", str(phantom), "--output", str(tmp_path / "model"), "--epochs", "4", "--device", "cpu"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "ufseg.cli.main", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    while "loss" not in (line := running.stdout.readline()):
+        assert line, running.communicate()[1]
+    running.send_signal(signal.SIGINT)
+    errors = running.communicate(timeout=100)[1]
+    assert running.returncode == 1
+    assert "--resume" in errors
+    assert not (tmp_path / "model" / "model.json").exists()
+    resumed = ufseg(*command, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert read_description(tmp_path / "model").trained_on
+    assert {p.name for p in (tmp_path / "model").iterdir()} == {"model.json", "weights.safetensors"}
+
+
+def test_a_model_is_never_overwritten(ufseg: Run, phantom: Path, model: Path) -> None:
+    again = ufseg("train", phantom, "--output", model, "--epochs", 1)
     assert again.returncode == 1
-    assert "exists" in again.stderr
+    assert "holds a model already" in again.stderr
+
+
+def test_nothing_to_resume_is_said(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
+    done = ufseg("train", phantom, "--output", tmp_path / "model", "--epochs", 1, "--resume")
+    assert done.returncode == 1
+    assert "no checkpoint" in done.stderr

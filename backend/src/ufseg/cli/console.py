@@ -84,7 +84,7 @@ class ProgressDisplay:
         self._console = console
         self._bar: Bar | None = None
         self._stage = ""
-        self._printed = -1.0
+        self._printed = -1
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -119,8 +119,9 @@ class ProgressDisplay:
                 rest=rest.rstrip(),
             )
             return
-        if progress.stage != self._stage or progress.fraction >= self._printed + PLAIN_STEP:
-            self._stage, self._printed = progress.stage, progress.fraction
+        share = int(progress.fraction / PLAIN_STEP + 1e-9)
+        if progress.stage != self._stage or share > self._printed:
+            self._stage, self._printed = progress.stage, share
             line = f"{self._title}: {progress.stage} {100 * progress.fraction:.0f} % {rest}".rstrip()
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -157,7 +158,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     """A rich table on a terminal, tab-separated lines with a header when piped."""
     if not out.is_terminal:
         for row in [columns, *rows]:
-            out.print("\t".join(_cell(c) for c in row), markup=False, highlight=False, soft_wrap=True)
+            typer.echo("\t".join(_cell(c) for c in row))  # rich would turn tabs into blanks
         return
     table = Table(*columns, title=title)
     for row in rows:

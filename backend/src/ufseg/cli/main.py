@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from ufseg import __version__
-from ufseg.cli import cases, models, tasks
+from ufseg.cli.cases import app as cases_app
 from ufseg.cli.console import errors_in_words
 from ufseg.cli.evaluate import evaluate
+from ufseg.cli.models import app as models_app
 from ufseg.cli.predict import predict
 from ufseg.cli.serve import serve
+from ufseg.cli.tasks import app as tasks_app
 from ufseg.cli.train import train
 
 app = typer.Typer(
@@ -39,12 +41,12 @@ def _options(
 
 
 app.command()(serve)
-app.add_typer(tasks.app, name="tasks")
-app.add_typer(cases.app, name="cases")
+app.add_typer(tasks_app, name="tasks")
+app.add_typer(cases_app, name="cases")
 app.command()(train)
 app.command()(predict)
 app.command()(evaluate)
-app.add_typer(models.app, name="models")
+app.add_typer(models_app, name="models")
 
 
 def main() -> None:

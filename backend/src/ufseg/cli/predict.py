@@ -22,7 +22,7 @@ def predict(
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
     device: DeviceOption = "auto",
 ) -> None:
-    """Segment images; each label map is written beside nothing else as OUTPUT/<image name>.nii.gz."""
+    """Segment images; the label maps are written as OUTPUT/<image name>.nii.gz."""
     from ufseg.cli.restart import with_quick_allocator
     from ufseg.images.image import stack_channels
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ufseg.cli.console import Interrupt, ProgressDisplay, err, out, print_table
-from ufseg.errors import DatasetError, InputError
+from ufseg.errors import CancelledError, DatasetError, InputError
 
 if TYPE_CHECKING:
     from ufseg.plans.plan import Modality
@@ -52,7 +52,6 @@ def train_folder(
     from ufseg.images.datasets import read_dataset
     from ufseg.networks.device import choose_device
     from ufseg.networks.model_folder import DESCRIPTION_FILE
-    from ufseg.workspace.membership import membership_of
     from ufseg.workspace.records import Loss
 
     if (output / DESCRIPTION_FILE).exists():
@@ -63,25 +62,16 @@ def train_folder(
     found = read_dataset(dataset)
     for sentence in found.warnings:
         _say(sentence)
-    labelled = [c for c in found.cases if c.label is not None]
-    if not labelled:
-        raise DatasetError(f"None of the {len(found.cases)} cases of {dataset} has a label map. Label some first.")
-    chosen = modality or found.modality or "other"
+    training, held_out = _split(found, dataset)
     if modality is None and found.modality is None:
         _say("The dataset does not say what its images are; they are normalised one by one. Of CT, give --modality CT.")
-    held_out = [c for c in labelled if membership_of(c.subject, HELD_OUT_FRACTION) == "validation"]
-    training = [c for c in labelled if c not in held_out]
-    if not training:
-        training, held_out = labelled, []
-    if not held_out:
-        _say("Too few subjects to hold any out: the model is not scored. Use ufseg evaluate on other cases.")
     hardware = choose_device(device)
     if hardware.note:
         _say(hardware.note)
     spec = TrainingSpec(
         name=found.name,
         task=found.name,
-        modality=chosen,
+        modality=modality or found.modality or "other",
         channels=tuple(found.channel_names),
         classes=found.classes,
         training=tuple(training),
@@ -104,16 +94,37 @@ def train_folder(
         soft_wrap=True,
     )
     with Interrupt() as stop, ProgressDisplay("train") as show:
-        outcome = run_training(spec, hardware, show, stop)
+        try:
+            outcome = run_training(spec, hardware, show, stop)
+        except CancelledError as error:
+            if not checkpoint.exists():
+                raise
+            raise CancelledError(f"{error} Add --resume to the same command to go on where it stopped.") from error
     checkpoint.unlink(missing_ok=True)
     for note in outcome.notes:
         if note != hardware.note:
             _say(note)
     summary = summarise(outcome.candidate_scores)
     if summary.mean is not None:
-        rows = [*([name, value] for name, value in summary.per_class.items()), ["mean", summary.mean]]
+        rows: list[list[object]] = [[name, value] for name, value in summary.per_class.items()]
+        rows.append(["mean", summary.mean])
         print_table(f"Dice on {summary.cases} held-out cases", ["class", "Dice"], rows)
     out.print(f"Model written to {output}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _split(found: Dataset, folder: Path) -> tuple[list[CaseFiles], list[CaseFiles]]:
+    """Training and held-out cases; all are for training if there are too few subjects to hold any out."""
+    from ufseg.workspace.membership import membership_of
+
+    labelled = [c for c in found.cases if c.label is not None]
+    if not labelled:
+        raise DatasetError(f"None of the {len(found.cases)} cases of {folder} has a label map. Label some first.")
+    held_out = [c for c in labelled if membership_of(c.subject, HELD_OUT_FRACTION) == "validation"]
+    training = [c for c in labelled if c not in held_out]
+    if not training or not held_out:
+        _say("Too few subjects to hold any out: the model is not scored. Use ufseg evaluate on other cases.")
+        return labelled, []
+    return training, held_out
 
 
 def _say(sentence: str) -> None:

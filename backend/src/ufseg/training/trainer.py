@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ufseg import losses
-from ufseg.errors import DatasetError, InputError, TrainingError
+from ufseg.errors import CancelledError, DatasetError, InputError, TrainingError
 from ufseg.networks.build import build_network, load_weights, network_state
 from ufseg.networks.device import Device, autocast, autocast_dtype
 from ufseg.networks.memory import memory_errors
 from ufseg.plans.plan import Plan
-from ufseg.progress import CancelCheck, Progress, ProgressCallback, ignore_progress, never_cancelled, raise_if_cancelled
+from ufseg.progress import CancelCheck, Progress, ProgressCallback, ignore_progress, never_cancelled
 from ufseg.training.augmentation import draw_batch
 from ufseg.training.averaging import WeightAverage
 from ufseg.training.checkpoint import (
@@ -86,7 +86,7 @@ def train(
         settings: how long, which loss, how fast.
         device: where to compute.
         initial: weights to continue from; None starts from random ones.
-        checkpoint: file to write every `settings.checkpoint_seconds` and at the end, or None.
+        checkpoint: file to write every `settings.checkpoint_seconds`, on a cancel and at the end, or None.
         resume: continue from `checkpoint`.
         progress: told about twice a second.
         cancelled: asked before every step.
@@ -175,7 +175,10 @@ class _Loop:
         reported = written = time.monotonic()
         self._report(progress)
         while not self._finished():
-            raise_if_cancelled(cancelled)
+            if cancelled():
+                if self._checkpoint is not None and self._step:
+                    self._save(self._checkpoint)
+                raise CancelledError(f"The training was stopped after {self._step} steps. No model was made.")
             self._do_step()
             now = time.monotonic()
             if now - reported >= SECONDS_PER_REPORT:
