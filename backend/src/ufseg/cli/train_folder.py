@@ -9,6 +9,8 @@ from ufseg.cli.console import Interrupt, ProgressDisplay, err, out, print_table
 from ufseg.errors import CancelledError, DatasetError, InputError
 
 if TYPE_CHECKING:
+    from ufseg.images.case_files import CaseFiles
+    from ufseg.images.datasets import Dataset
     from ufseg.plans.plan import Modality
 
 HELD_OUT_FRACTION = 0.2

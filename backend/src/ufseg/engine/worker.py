@@ -75,7 +75,8 @@ class Worker:
 
             warm_up()
         else:
-            import ufseg.engine.predict_job  # noqa: F401
+            import ufseg.engine.predict_job
+            import ufseg.networks.build  # noqa: F401
         while True:
             self._run(self._jobs.get(), device)
 
