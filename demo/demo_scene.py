@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from ufseg.cli.console import ProgressDisplay
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
+from ufseg.images.geometry import Geometry
 from ufseg.images.image import LabelMap
-from ufseg.images.reading import read_case
 from ufseg.progress import Progress
 from UnifiedFocalSegLib.classes import read_classes
 from UnifiedFocalSegLib.logic import FocalSegLogic
 from UnifiedFocalSegLib.operation import Operation
-from UnifiedFocalSegLib.scene import label_to_segmentation
+from UnifiedFocalSegLib.scene import label_to_segmentation, labelmap_array, volume_geometry, volume_image
 from UnifiedFocalSegLib.segmentation_export import segmentation_to_label
 
 POLL_SECONDS = 0.02
@@ -45,18 +45,29 @@ class DemoUser:
         """Volume nodes of the case's channels."""
         return [slicer.util.loadVolume(str(path), {"name": f"{case.id} {n}"}) for n, path in enumerate(case.images)]
 
-    def reference(self, case: CaseFiles) -> LabelMap:
-        """The case's reference label map, checked against its image and the class table."""
-        label = read_case(case, self._classes)[1]
-        if label is None:
-            raise ValueError(f"{case.id} has no label map")
+    def reference(self, case: CaseFiles, volume: Any) -> LabelMap:
+        """The case's reference label map, loaded by Slicer like the image it belongs to.
+
+        Slicer turns the voxel axes of some files when it loads them; loaded alike, image and labels stay together.
+        """
+        node = slicer.util.loadLabelVolume(str(case.label))
+        label = LabelMap(labelmap_array(node, volume), self._grid(volume))
+        self._forget(node)
+        self._classes.check_values(label.values(), f"The label map of {case.id}")
         return label
+
+    def look(self, case: CaseFiles) -> tuple[NDArray[Any], LabelMap]:
+        """First channel and reference label map of a case, as they lie in the scene."""
+        volumes = self.load(case)
+        seen = volume_image(volumes[0])[0].copy(), self.reference(case, volumes[0])
+        self._forget(*volumes)
+        return seen
 
     def submit_reference(self, case: CaseFiles) -> dict[str, Any]:
         """Put the reference into the scene as a segmentation and save it as the case's first label revision."""
         volumes = self.load(case)
         entries = read_classes(self._task["classes"])
-        segmentation = label_to_segmentation(self.reference(case).array.astype(np.uint8), entries, volumes[0])
+        segmentation = label_to_segmentation(self.reference(case, volumes[0]).array, entries, volumes[0])
         saved = self._submit(segmentation, volumes, case, origin="imported", note="reference label")
         self._forget(segmentation, *volumes)
         return saved
@@ -65,7 +76,7 @@ class DemoUser:
         """Segment the case in the scene with the model in use; the label map is read back from the scene."""
         volumes = self.load(case)
         segmentation = self.watch(self._logic.segment(volumes, self._task, subject=case.subject), show)
-        label = self._read(segmentation, volumes[0], case)
+        label = self._read(segmentation, volumes[0])
         self._forget(segmentation, *volumes)
         return label
 
@@ -77,11 +88,11 @@ class DemoUser:
         """
         volumes = self.load(case)
         segmentation = self.watch(self._logic.segment(volumes, self._task, subject=case.subject))
-        before = self._read(segmentation, volumes[0], case).array
-        reference = self.reference(case).array
+        before = self._read(segmentation, volumes[0]).array
+        reference = self.reference(case, volumes[0]).array
         for entry in self._classes.entries:
             self._replace(segmentation, volumes[0], entry.name, reference == entry.value)
-        after = self._read(segmentation, volumes[0], case).array
+        after = self._read(segmentation, volumes[0]).array
         if not np.array_equal(after, reference):
             raise RuntimeError(f"The segments of {case.id} in the scene are not what was painted.")
         saved = self._submit(segmentation, volumes, case, note="correction taken from the reference label")
@@ -113,9 +124,13 @@ class DemoUser:
         saved: dict[str, Any] = self.watch(operation)
         return saved
 
-    def _read(self, segmentation: Any, volume: Any, case: CaseFiles) -> LabelMap:
+    def _read(self, segmentation: Any, volume: Any) -> LabelMap:
         label, _ = segmentation_to_label(segmentation, volume, read_classes(self._task["classes"]))
-        return LabelMap(label, self.reference(case).geometry)
+        return LabelMap(label, self._grid(volume))
+
+    def _grid(self, volume: Any) -> Geometry:
+        grid = volume_geometry(volume)
+        return Geometry(size=grid.size, spacing=grid.spacing, origin=grid.origin, direction=grid.direction)
 
     def _replace(self, segmentation: Any, volume: Any, name: str, mask: NDArray[np.bool_]) -> None:
         segment = segmentation.GetSegmentation().GetSegmentIdBySegmentName(name)

@@ -23,16 +23,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ufseg.networks.allocator import allocator_environment
+from ufseg.networks.process_environment import computing_environment
 
 FIRST, ADDED = 4, 6
 
 
 def main() -> None:
     arguments = _arguments()
-    environment = allocator_environment()
+    environment = computing_environment()
     if any(os.environ.get(name) != value for name, value in environment.items()):
-        # The allocator reads its settings when the process starts.
+        # The settings are read when the process starts.
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | environment)
 
     from ufseg.networks.device import choose_device

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from ufseg.errors import DeviceError
-from ufseg.networks.allocator import allocator_environment
 from ufseg.networks.device import autocast, autocast_dtype, choose_device
+from ufseg.networks.process_environment import computing_environment
 
 
 def test_auto_says_why_it_is_the_cpu() -> None:
@@ -59,9 +59,10 @@ def test_autocast_matches_its_type() -> None:
     assert result.dtype == (autocast_dtype(device) or torch.float32)
 
 
-def test_allocator_environment_starts_a_process() -> None:
-    environment = allocator_environment()
-    assert all(name.startswith("MALLOC_") and int(value) > 0 for name, value in environment.items())
+def test_computing_environment_starts_a_process() -> None:
+    environment = computing_environment()
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert all(int(value) > 0 for name, value in environment.items() if name.startswith("MALLOC_"))
     code = "x = bytearray(1 << 28); print(len(x))"
     out = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
@@ -69,7 +70,7 @@ def test_allocator_environment_starts_a_process() -> None:
     assert out.stdout.strip() == str(1 << 28)
 
 
-def test_importing_the_allocator_and_model_folders_does_not_import_torch() -> None:
-    code = "import sys, ufseg.networks.allocator, ufseg.networks.model_folder; print('torch' in sys.modules)"
+def test_importing_the_environment_and_model_folders_does_not_import_torch() -> None:
+    code = "import sys, ufseg.networks.process_environment, ufseg.networks.model_folder; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

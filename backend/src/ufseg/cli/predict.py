@@ -23,10 +23,10 @@ def predict(
     device: DeviceOption = "auto",
 ) -> None:
     """Segment images; the label maps are written as OUTPUT/<image name>.nii.gz."""
-    from ufseg.cli.restart import with_quick_allocator
+    from ufseg.cli.restart import with_computing_environment
     from ufseg.images.image import stack_channels
 
-    with_quick_allocator()
+    with_computing_environment()
     from ufseg.images.reading import read_image
     from ufseg.images.writing import write_label_map
     from ufseg.inference.predictor import Predictor

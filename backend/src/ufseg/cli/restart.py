@@ -6,11 +6,11 @@ import os
 import sys
 
 
-def with_quick_allocator() -> None:
-    """Go on in a new process with the allocator settings, unless they are set; a computing command calls it first."""
-    from ufseg.networks.allocator import allocator_environment
+def with_computing_environment() -> None:
+    """Go on in a new process with the settings that are missing; a computing command calls it first."""
+    from ufseg.networks.process_environment import computing_environment
 
-    settings = allocator_environment()
-    if any(os.environ.get(name) != value for name, value in settings.items()):
+    missing = {name: value for name, value in computing_environment().items() if name not in os.environ}
+    if missing:
         arguments = [sys.executable, "-m", "ufseg.cli.main", *sys.argv[1:]]
-        os.execve(sys.executable, arguments, {**os.environ, **settings})
+        os.execve(sys.executable, arguments, os.environ | missing)

@@ -42,10 +42,10 @@ def train(
     if dataset is None or output is None:
         raise typer.BadParameter("--output FOLDER is needed to keep the model.")
 
-    from ufseg.cli.restart import with_quick_allocator
+    from ufseg.cli.restart import with_computing_environment
     from ufseg.cli.train_folder import train_folder
 
-    with_quick_allocator()
+    with_computing_environment()
     train_folder(
         dataset,
         output,

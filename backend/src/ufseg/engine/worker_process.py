@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ufseg.engine.specs import ServiceMessage, WorkerMessage
-from ufseg.networks.allocator import allocator_environment
+from ufseg.networks.process_environment import computing_environment
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.records import JobKind
 
@@ -42,7 +42,7 @@ class WorkerProcess:
         command = [sys.executable, "-m", "ufseg.engine.worker"]
         command += ["--kind", kind, "--device", device, "--nice", str(niceness)]
         # With the current folder on its path, a stray torch.py there would be imported.
-        environment = os.environ | allocator_environment() | {"PYTHONSAFEPATH": "1"}
+        environment = computing_environment() | os.environ | {"PYTHONSAFEPATH": "1"}
         started = time.monotonic()
         with storage_errors(log.parent):
             log.parent.mkdir(parents=True, exist_ok=True)

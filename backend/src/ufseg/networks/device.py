@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from ufseg.errors import DeviceError
-from ufseg.networks.allocator import allocator_environment
+from ufseg.networks.process_environment import computing_environment
 
-__all__ = ["Device", "allocator_environment", "autocast", "autocast_dtype", "choose_device"]
+__all__ = ["Device", "autocast", "autocast_dtype", "choose_device", "computing_environment"]
 
 
 @dataclass(frozen=True)
