@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 DATA   ?=
-BIN    := $(VENV)/bin
+BIN    := $(abspath $(VENV))/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := -c backend/constraints.txt
 SOURCES := backend UnifiedFocalSeg Testing demo
@@ -17,13 +17,13 @@ demo: $(VENV)/.demo
 	$(BIN)/python demo/run_demo.py $(if $(DATA),--data "$(DATA)")
 
 test: $(VENV)/.test lint
-	cd backend && ../$(BIN)/python -m pytest
+	cd backend && $(BIN)/python -m pytest
 	$(BIN)/python -m pytest Testing
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	cd backend && ../$(BIN)/mypy
+	cd backend && $(BIN)/mypy
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix $(SOURCES)
