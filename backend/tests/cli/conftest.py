@@ -24,9 +24,9 @@ def ufseg() -> Run:
         return subprocess.run(
             [sys.executable, "-m", "ufseg.cli.main", *map(str, arguments)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=120,
-            env={**os.environ, "COLUMNS": "200", **environment},
+            env={**os.environ, "COLUMNS": "200", "PYTHONIOENCODING": "utf-8", **environment},
             check=False,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from ufseg import __version__
 
@@ -33,3 +34,10 @@ def test_version(ufseg: Run) -> None:
 
 def test_unknown_command_is_a_usage_error(ufseg: Run) -> None:
     assert ufseg("segment").returncode == 2
+
+
+def test_output_survives_a_locale_without_the_signs_it_uses(ufseg: Run, tmp_path: Path) -> None:
+    shown = ufseg("tasks", "create", "Läsion", "--class", "×=1", "--workspace", tmp_path, PYTHONIOENCODING="ascii")
+    assert shown.returncode == 0, shown.stderr
+    listed = ufseg("tasks", "list", "--workspace", tmp_path, PYTHONIOENCODING="ascii")
+    assert listed.returncode == 0, listed.stderr

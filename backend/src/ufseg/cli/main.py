@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -51,6 +52,10 @@ app.add_typer(models_app, name="models")
 
 def main() -> None:
     """Run the command line; a known error becomes its sentence on standard error and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Where the locale knows no "×" or "–", a question mark is better than a traceback.
+            stream.reconfigure(errors="replace")
     with errors_in_words():
         app()
     sys.exit(0)
