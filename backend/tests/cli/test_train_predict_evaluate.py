@@ -111,7 +111,10 @@ def test_an_image_with_nan_is_refused(ufseg: Run, phantom: Path, model: Path, tm
 def test_a_stopped_training_is_resumed(phantom: Path, ufseg: Run, tmp_path: Path) -> None:
     command = ["train", str(phantom), "--output", str(tmp_path / "model"), "--epochs", "4", "--device", "cpu"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "ufseg.cli.main", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ufseg.cli.main", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     )
     assert running.stdout is not None
     while "loss" not in (line := running.stdout.readline()):
