@@ -55,6 +55,18 @@ def test_a_bad_image_is_named_and_the_good_one_still_segmented(
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
+def test_a_label_map_never_replaces_a_file_such_as_its_image(
+    ufseg: Run, model: Path, phantom: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "scan.nii.gz"
+    sitk.WriteImage(sitk.ReadImage(str(sorted((phantom / "images").iterdir())[0])), str(image))
+    before = image.read_bytes()
+    done = ufseg("predict", image, "--model", model, "--output", tmp_path, "--device", "cpu")
+    assert done.returncode == 1
+    assert "1 of 1 label maps would replace a file" in done.stderr
+    assert image.read_bytes() == before
+
+
 def test_evaluating_references_against_themselves_is_perfect(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
     report = tmp_path / "scores.json"
     done = ufseg("evaluate", phantom / "labels", phantom / "labels", "--json", report)

@@ -22,7 +22,7 @@ def predict(
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
     device: DeviceOption = "auto",
 ) -> None:
-    """Segment images; the label maps are written as OUTPUT/<image name>.nii.gz."""
+    """Segment images; the label maps are written as OUTPUT/<image name>.nii.gz and never replace a file."""
     from ufseg.cli.restart import with_computing_environment
     from ufseg.images.image import stack_channels
 
@@ -37,6 +37,12 @@ def predict(
     targets = [output / f"{_stem(files[0])}.nii.gz" for files in cases]
     if len(set(targets)) < len(targets):
         raise InputError("Two images have the same name, so one label map would replace the other. Predict them apart.")
+    existing = [target for target in targets if target.exists()]
+    if existing:
+        raise InputError(
+            f"{len(existing)} of {len(targets)} label maps would replace a file, such as {existing[0]}, which may be "
+            "the image itself or a corrected label map. Choose another folder, or move these files away."
+        )
     chosen = choose_device(device)
     if chosen.note:
         err.print(chosen.note, markup=False, highlight=False)
