@@ -70,9 +70,9 @@ class JobBoard:
             self._changed.wait_for(lambda: job_id not in self._live or self._live[job_id].is_final, timeout)
         return self.get(job_id)
 
-    def start(self, job_id: str) -> None:
-        """The job is being computed."""
-        self._change(job_id, state="running", started=now())
+    def start(self, job_id: str) -> bool:
+        """The job is being computed; False if it was cancelled first and must not be."""
+        return self._change(job_id, only_from="queued", state="running", started=now())
 
     def progress(self, job_id: str, progress: JobProgress) -> None:
         """The job came further."""
@@ -93,11 +93,11 @@ class JobBoard:
         error = JobError(type="CancelledError", message="The job was cancelled before it began.")
         self._change(job_id, only_from="queued", state="cancelled", error=error, finished=now())
 
-    def _change(self, job_id: str, only_from: JobState | None = None, **changes: Any) -> None:
+    def _change(self, job_id: str, only_from: JobState | None = None, **changes: Any) -> bool:
         with self._changing:
             job = self._live.get(job_id)
             if job is None or job.is_final or only_from not in (None, job.state):
-                return
+                return False
             job = job.model_copy(update={**changes, "version": job.version + 1})
             # Saved before anyone sees it, and without holding up those who only look.
             saved = "state" in changes and self._save(job)
@@ -109,6 +109,7 @@ class JobBoard:
                 self._changed.notify_all()
         for listener in self._listeners:
             listener(job)
+        return True
 
     def _save(self, job: Job) -> bool:
         try:

@@ -128,7 +128,7 @@ class Lane:
                     break
                 if job is None:
                     self._warm_up()
-                elif not self._board.get(job.id).is_final:
+                elif self._board.start(job.id):
                     self._run(job)
             if self._worker is not None:
                 self._worker.stop(_STOP_GRACE_SECONDS)
@@ -150,7 +150,6 @@ class Lane:
             _log.error("the worker for %s did not start. %s", self._name, worker.how_it_ended())
 
     def _run(self, job: LaneJob) -> None:
-        self._board.start(job.id)
         ending = _Ending("failed", _BROKEN, "InternalError")
         try:
             ending = self._compute(job)
