@@ -49,6 +49,17 @@ def test_an_error_for_the_user_is_a_message_and_the_worker_lives_on(worker: subp
         assert "/nowhere" in message["error"]["message"]
 
 
+def test_a_defect_ends_it_with_the_reason_as_its_last_words(worker: subprocess.Popen[bytes]) -> None:
+    assert worker.stdin is not None
+    assert worker.stderr is not None
+    worker.stdin.write(b'{"run": {"job": "j", "kind": "prediction", "spec": {"no": "specification"}}}\n')
+    worker.stdin.flush()
+    last = worker.stderr.read().decode().strip().splitlines()
+    assert worker.wait(10) == 1
+    assert any("ValidationError" in line for line in last)
+    assert "Fatal Python error" not in "".join(last)
+
+
 def test_an_absent_device_is_said_in_words() -> None:
     done = subprocess.run([*COMMAND, "--device", "warp"], input=b"", capture_output=True, check=False)
     # Its input has ended from the start, so it may end before it could look.

@@ -100,6 +100,9 @@ class Worker:
             self._say(WorkerMessage(job=job.job, outcome=outcome))
         finally:
             self._cancelled.discard(job.job)
+            if job.kind == "training":
+                # The worker stays; what torch keeps of the GPU would be missing to the predictions' worker.
+                _release(device)
 
     def _compute(self, job: RunMessage, device: Device) -> dict[str, Any]:
         report = _Reporter(self, job.job)
@@ -195,7 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     worker = Worker(answers, options.kind, options.device)
-    threading.Thread(target=worker.listen, args=(sys.stdin.buffer,), daemon=True, name="messages").start()
+    # Not `sys.stdin`, which the interpreter closes at its end: while the thread reads it, that aborts the process.
+    messages = open(0, "rb", closefd=False)  # noqa: SIM115 - read until the process ends
+    threading.Thread(target=worker.listen, args=(messages,), daemon=True, name="messages").start()
     return worker.run()
 
 
