@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
 
+from ufseg.losses.elements import Elements, VoxelTotals
+from ufseg.losses.fused.choice import obstacle_of_tensors
+from ufseg.losses.fused.voxel_sums import VoxelSums, read_batch, voxel_sums
 from ufseg.losses.sample import Sample, read_sample
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    pass
 
 Reduction = Literal["none", "mean", "sum"]
+Implementation = Literal["auto", "reference", "fused"]
 
 KERAS_EPSILON = 1e-7
 """The clip of the authors' code, K.epsilon()."""
@@ -26,6 +30,7 @@ class VoxelOptions(TypedDict, total=False):
     ignore_index: int | None
     probabilities: bool
     clip: float | None
+    implementation: Implementation
 
 
 class RegionOptions(VoxelOptions, total=False):
@@ -33,40 +38,6 @@ class RegionOptions(VoxelOptions, total=False):
 
     batch: bool
     skip_absent: bool
-
-
-class Elements(NamedTuple):
-    """The elements of a loss, before reduction.
-
-    Attributes:
-        values: [B, *space] of a voxel loss, [B or 1, C] of a region loss, [B] of a compound loss.
-        weights: how much each element counts, same shape; None if all count 1.
-    """
-
-    values: Tensor
-    weights: Tensor | None = None
-
-    def none(self) -> Tensor:
-        return self.values if self.weights is None else self.values * self.weights
-
-    def sum(self) -> Tensor:
-        return self.none().sum()
-
-    def mean(self) -> Tensor:
-        """Weighted mean; 0 if nothing counts."""
-        return self.values.mean() if self.weights is None else self.sum() / self._total(self.weights)
-
-    def shares(self, batch: int) -> Tensor:
-        """What each sample adds to the mean, times the batch size: [B], so that their mean is `mean()`."""
-        if self.values.shape[0] != batch:  # region sums over the whole batch belong to all its samples
-            return self.mean().expand(batch)
-        if self.weights is None:
-            return self.values.flatten(1).mean(dim=1)
-        return self.none().flatten(1).sum(dim=1) * (batch / self._total(self.weights))
-
-    @staticmethod
-    def _total(weights: Tensor) -> Tensor:
-        return weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 class SegmentationLoss(nn.Module, ABC):
@@ -88,6 +59,10 @@ class SegmentationLoss(nn.Module, ABC):
             comparison only: past the clip the gradient is zero.
         clip: with `probabilities`, keep them in [clip, 1 − clip] where the authors do; None means 1e-7.
 
+        implementation: "reference" is written in differentiable tensor operations. "fused" takes one pass over the
+            logits in each direction and keeps nothing in between; it has first-order gradients for the logits only.
+            "auto" is fused wherever `implementation_for` says so, otherwise reference.
+
     Raises:
         ValueError, TypeError: if an option has a value that it cannot have.
     """
@@ -99,10 +74,13 @@ class SegmentationLoss(nn.Module, ABC):
         ignore_index: int | None = None,
         probabilities: bool = False,
         clip: float | None = None,
+        implementation: Implementation = "auto",
     ) -> None:
         super().__init__()
         if reduction not in ("none", "mean", "sum"):
             raise ValueError(f'reduction must be "none", "mean" or "sum", got {reduction!r}.')
+        if implementation not in ("auto", "reference", "fused"):
+            raise ValueError(f'implementation must be "auto", "reference" or "fused", got {implementation!r}.')
         if clip is not None and not probabilities:
             raise ValueError(
                 f"clip={clip:g} applies to probabilities, but logits are expected. "
@@ -112,6 +90,7 @@ class SegmentationLoss(nn.Module, ABC):
             raise ValueError(f"clip must lie between 0 and 0.5, got {clip:g}.")
         self.reduction = reduction
         self.ignore_index = ignore_index
+        self.implementation: Implementation = implementation
         self.probabilities = probabilities
         self.clip = (KERAS_EPSILON if clip is None else clip) if probabilities else None
 
@@ -120,11 +99,20 @@ class SegmentationLoss(nn.Module, ABC):
 
         Raises:
             ValueError, TypeError: if shapes or types do not fit (see `read_sample`).
+            ValueError: if the fused implementation is demanded but cannot compute this (see `obstacle`).
         """
         with torch.autocast(device_type=logits.device.type, enabled=False):
-            elements = self.elements(
-                read_sample(logits, target, weight, clip=self.clip, ignore_index=self.ignore_index)
-            )
+            if self.implementation_for(logits, target, weight) == "fused":
+                batch = read_batch(logits, target, weight, self.ignore_index)
+                exponents = self.focal_exponents(batch.classes)
+                totals = self.elements_of_sums(voxel_sums(batch, exponents, region=self.has_region))
+                if isinstance(totals, VoxelTotals):
+                    return totals.mean() if self.reduction == "mean" else totals.sum()
+                elements = totals
+            else:
+                elements = self.elements(
+                    read_sample(logits, target, weight, clip=self.clip, ignore_index=self.ignore_index)
+                )
             if self.reduction == "none":
                 return elements.none()
             return elements.mean() if self.reduction == "mean" else elements.sum()
@@ -133,18 +121,46 @@ class SegmentationLoss(nn.Module, ABC):
     def elements(self, sample: Sample) -> Elements:
         """The loss's elements for a batch that was already read."""
 
+    has_region = False
+    """Whether the loss needs the sums over regions."""
 
-class RegionLoss(SegmentationLoss):
-    """Base of losses on sums over a region.
+    @property
+    def has_fused_form(self) -> bool:
+        """Whether the loss is a function of the sums that the fused passes compute."""
+        return False
 
-    Args:
-        batch: sum over the whole batch instead of each sample.
-        skip_absent: leave out classes of which the annotation (of the sample, or of the batch if `batch`) has no voxel.
-            Otherwise such a class costs nearly a full class even where the prediction is almost right.
-        **options: see `SegmentationLoss`.
-    """
+    def focal_exponents(self, classes: int) -> tuple[float, ...] | None:
+        """Exponents of the focal sum per class, if the loss has a fused form with a voxel part."""
+        return None
 
-    def __init__(self, *, batch: bool = False, skip_absent: bool = False, **options: Unpack[VoxelOptions]) -> None:
-        super().__init__(**options)
-        self.batch = batch
-        self.skip_absent = skip_absent
+    def elements_of_sums(self, sums: VoxelSums) -> Elements | VoxelTotals:
+        """The loss's elements from the fused sums, if it has a fused form."""
+        raise NotImplementedError(f"{type(self).__name__} has no fused form.")
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why this loss with these options cannot be fused, as a sentence; None if it can."""
+        if not self.has_fused_form:
+            return f"{type(self).__name__} has no fused form with these options."
+        if self.probabilities:
+            return "The fused losses take logits, not probabilities."
+        if self.reduction == "none" and not self.has_region:
+            return 'The fused losses do not keep the voxels\' values that reduction "none" asks for.'
+        return None
+
+    def implementation_for(
+        self, logits: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Literal["reference", "fused"]:
+        """The implementation that a call with these tensors takes.
+
+        Raises:
+            ValueError: if the loss was made with `implementation="fused"` and that is not possible; it says why.
+        """
+        if self.implementation == "reference":
+            return "reference"
+        obstacle = self.obstacle or obstacle_of_tensors(logits, target, weight)
+        if obstacle is None:
+            return "fused"
+        if self.implementation == "fused":
+            raise ValueError(f'{obstacle} Use implementation="auto" or "reference".')
+        return "reference"

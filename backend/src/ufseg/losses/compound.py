@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ufseg.losses.base import Elements, RegionOptions, SegmentationLoss, VoxelOptions
+from ufseg.losses.base import RegionOptions, SegmentationLoss, VoxelOptions
+from ufseg.losses.elements import Elements
+from ufseg.losses.fused.voxel_sums import VoxelSums
 from ufseg.losses.sample import Sample
 
 if TYPE_CHECKING:
@@ -43,12 +45,35 @@ class CompoundLoss(SegmentationLoss):
         self.parts = nn.ModuleList(part for _, part in parts)
         self.constant = constant
 
+    has_region = True
+
+    def active(self) -> list[tuple[float, SegmentationLoss]]:
+        """Coefficient and loss of the parts that are computed."""
+        pairs = zip(self.coefficients, self.parts, strict=True)
+        return [(coefficient, cast("SegmentationLoss", part)) for coefficient, part in pairs if coefficient != 0]
+
     def elements(self, sample: Sample) -> Elements:
         batch = sample.prediction.log_p.shape[0]
-        total = torch.full((batch,), self.constant, dtype=sample.dtype, device=sample.prediction.log_p.device)
-        for coefficient, part in zip(self.coefficients, self.parts, strict=True):
-            if coefficient != 0:
-                total = total + coefficient * cast("SegmentationLoss", part).elements(sample).shares(batch)
+        return self._add([(c, part.elements(sample).shares(batch)) for c, part in self.active()], sample.log_p)
+
+    @property
+    def has_fused_form(self) -> bool:
+        """One pass computes one focal sum, so there may be one voxel part."""
+        parts = [part for _, part in self.active()]
+        return all(part.has_fused_form for part in parts) and sum(not part.has_region for part in parts) <= 1
+
+    def focal_exponents(self, classes: int) -> tuple[float, ...] | None:
+        voxel_parts = [part for _, part in self.active() if not part.has_region]
+        return voxel_parts[0].focal_exponents(classes) if voxel_parts else None
+
+    def elements_of_sums(self, sums: VoxelSums) -> Elements:
+        batch = sums.count.shape[0]
+        return self._add([(c, part.elements_of_sums(sums).shares(batch)) for c, part in self.active()], sums.count)
+
+    def _add(self, parts: list[tuple[float, Tensor]], like: Tensor) -> Elements:
+        total = torch.full((like.shape[0],), self.constant, dtype=like.dtype, device=like.device)
+        for coefficient, shares in parts:
+            total = total + coefficient * shares
         return Elements(total)
 
 

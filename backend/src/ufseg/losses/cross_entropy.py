@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ufseg.losses.base import Elements, SegmentationLoss, VoxelOptions
+from ufseg.losses.base import VoxelOptions
 from ufseg.losses.class_weights import background_weighs, balanced_weights, check_class_weights
 from ufseg.losses.classes import PerClass
+from ufseg.losses.elements import Elements
+from ufseg.losses.focal_family import FocalFamilyLoss
 from ufseg.losses.sample import Sample
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class CrossEntropyLoss(SegmentationLoss):
+class CrossEntropyLoss(FocalFamilyLoss):
     """−ln P of the annotated class. With one-hot targets −Σ_c y_c ln P_c.
 
     Args:
@@ -25,11 +27,8 @@ class CrossEntropyLoss(SegmentationLoss):
     def __init__(self, **options: Unpack[VoxelOptions]) -> None:
         super().__init__(**options)
 
-    def elements(self, sample: Sample) -> Elements:
-        return Elements(sample.target.contract(-sample.log_p), sample.voxel_weight())
 
-
-class BalancedCrossEntropyLoss(SegmentationLoss):
+class BalancedCrossEntropyLoss(FocalFamilyLoss):
     """Cross entropy with class weights: inverse class frequencies, or fixed ones.
 
     By default w_c = N / (K·n_c) with the n_c voxels of class c among N, over the K classes that are present: every
@@ -51,13 +50,16 @@ class BalancedCrossEntropyLoss(SegmentationLoss):
         self.beta = beta
         self.batch = batch
 
-    def weights(self, sample: Sample) -> Tensor:
-        """Class weights for the entries that the target selects."""
-        if self.beta is not None:
-            return sample.target.per_class(background_weighs("beta", self.beta, sample.classes), sample.log_p)
-        counts = sample.target.counts(sample.weight, sample.dtype)
-        return sample.target.per_sample_and_class(balanced_weights(counts, batch=self.batch))
+    @property
+    def has_fused_form(self) -> bool:
+        return self.beta is not None  # frequencies are known only after a pass over the target
+
+    def class_weights(self, classes: int) -> tuple[float, ...] | None:
+        return None if self.beta is None else background_weighs("beta", self.beta, classes)
 
     def elements(self, sample: Sample) -> Elements:
-        values = self.weights(sample) * -sample.log_p
-        return Elements(sample.target.contract(values), sample.voxel_weight())
+        if self.beta is not None:
+            return super().elements(sample)
+        counts = sample.target.counts(sample.weight, sample.dtype)
+        weights: Tensor = sample.target.per_sample_and_class(balanced_weights(counts, batch=self.batch))
+        return Elements(sample.target.contract(weights * -sample.log_p), sample.voxel_weight())

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from ufseg.losses.base import Elements, SegmentationLoss, VoxelOptions
+from ufseg.losses.base import SegmentationLoss, VoxelOptions
 from ufseg.losses.class_weights import balanced_weights
+from ufseg.losses.elements import Elements
 from ufseg.losses.sample import Sample
 
 if TYPE_CHECKING:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ufseg.losses.base import Elements, SegmentationLoss, VoxelOptions
+from ufseg.losses.base import VoxelOptions
 from ufseg.losses.class_weights import check_class_weights, rare_weigh
 from ufseg.losses.classes import PerClass, check_range, per_class
-from ufseg.losses.modulation import focal_factor
-from ufseg.losses.sample import Sample
+from ufseg.losses.focal_family import FocalFamilyLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class FocalLoss(SegmentationLoss):
+class FocalLoss(FocalFamilyLoss):
     """Σ_c α_c (1 − P_c)^γ (−y_c ln P_c).
 
     Source: Lin, Goyal, Girshick, He, Dollár, ICCV 2017.
@@ -34,12 +33,8 @@ class FocalLoss(SegmentationLoss):
         self.alpha = alpha
         self.gamma = gamma
 
-    def elements(self, sample: Sample) -> Elements:
-        target = sample.target
-        values = -sample.log_p
-        factor = focal_factor(target, sample.one_minus_p, per_class("gamma", self.gamma, sample.classes))
-        if factor is not None:
-            values = values * factor
-        if self.alpha is not None:
-            values = values * target.per_class(rare_weigh("alpha", self.alpha, sample.classes), sample.log_p)
-        return Elements(target.contract(values), sample.voxel_weight())
+    def class_weights(self, classes: int) -> tuple[float, ...] | None:
+        return None if self.alpha is None else rare_weigh("alpha", self.alpha, classes)
+
+    def gammas(self, classes: int) -> tuple[float, ...]:
+        return per_class("gamma", self.gamma, classes)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ufseg.losses.base import Elements, RegionLoss, RegionOptions
+from ufseg.losses.base import RegionOptions
 from ufseg.losses.classes import PerClass, check_range, per_class
+from ufseg.losses.elements import Elements
 from ufseg.losses.regions import (
+    RegionLoss,
+    RegionSums,
     bounded_power,
     check_smooth,
     choose_bound,
-    region_elements,
-    region_sums,
     tversky_error,
 )
-from ufseg.losses.sample import Sample
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,7 +53,6 @@ class FocalTverskyLoss(RegionLoss):
         self.smooth = smooth
         self.bound = choose_bound(bound, probabilities=self.probabilities)
 
-    def elements(self, sample: Sample) -> Elements:
-        sums = region_sums(sample, batch=self.batch, clipped=True)
-        u = tversky_error(sums, per_class("delta", self.delta, sample.classes), self.smooth)
-        return region_elements(self, bounded_power(u, per_class("gamma", self.gamma, sample.classes), self.bound), sums)
+    def region_elements(self, sums: RegionSums) -> Elements:
+        u = tversky_error(sums, per_class("delta", self.delta, sums.classes), self.smooth)
+        return self.present_only(bounded_power(u, per_class("gamma", self.gamma, sums.classes), self.bound), sums)

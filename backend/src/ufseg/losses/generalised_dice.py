@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ufseg.losses.base import Elements, RegionLoss, RegionOptions
-from ufseg.losses.regions import check_smooth, region_sums
-from ufseg.losses.sample import Sample
+from ufseg.losses.base import RegionOptions
+from ufseg.losses.elements import Elements
+from ufseg.losses.regions import RegionLoss, RegionSums, check_smooth
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -34,8 +34,9 @@ class GeneralisedDiceLoss(RegionLoss):
         check_smooth(smooth)
         self.smooth = smooth
 
-    def elements(self, sample: Sample) -> Elements:
-        sums = region_sums(sample, batch=self.batch, clipped=False)
+    clips = False
+
+    def region_elements(self, sums: RegionSums) -> Elements:
         weights = self._weights(sums.count)
         wrong = (weights * (sums.fn + sums.fp)).sum(dim=1)
         right = (weights * 2 * sums.tp).sum(dim=1)

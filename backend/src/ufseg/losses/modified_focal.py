@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ufseg.losses.base import Elements, SegmentationLoss, VoxelOptions
+from ufseg.losses.base import VoxelOptions
 from ufseg.losses.classes import PerClass, background_and_rare, check_range, per_class
-from ufseg.losses.modulation import focal_factor
-from ufseg.losses.sample import Sample
+from ufseg.losses.focal_family import FocalFamilyLoss
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class SymmetricFocalLoss(SegmentationLoss):
+class SymmetricFocalLoss(FocalFamilyLoss):
     """Σ_c w_c (1 − P_c)^γ (−y_c ln P_c), w_0 = 1 − δ for the background, w_c = δ for every rare class c ≥ 1.
 
     Source: Yeung, Sala, Schönlieb, Rundo, Comput. Med. Imaging Graph. 95 (2022) 102026, with the exponent of the
@@ -34,16 +33,12 @@ class SymmetricFocalLoss(SegmentationLoss):
         self.delta = delta
         self.gamma = gamma
 
-    def gammas(self, classes: int) -> tuple[float, ...]:
-        """The focusing exponent of each class."""
-        return per_class("gamma", self.gamma, classes)
+    def class_weights(self, classes: int) -> tuple[float, ...]:
+        delta = per_class("delta", self.delta, classes)
+        return (1 - delta[0], *delta[1:])
 
-    def elements(self, sample: Sample) -> Elements:
-        delta = per_class("delta", self.delta, sample.classes)
-        scale = sample.target.per_class((1 - delta[0], *delta[1:]), sample.log_p)
-        factor = focal_factor(sample.target, sample.one_minus_p, self.gammas(sample.classes))
-        values = (scale if factor is None else scale * factor) * -sample.log_p
-        return Elements(sample.target.contract(values), sample.voxel_weight())
+    def gammas(self, classes: int) -> tuple[float, ...]:
+        return per_class("gamma", self.gamma, classes)
 
 
 class AsymmetricFocalLoss(SymmetricFocalLoss):

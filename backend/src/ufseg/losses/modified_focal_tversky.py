@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ufseg.losses.base import KERAS_EPSILON, Elements, RegionLoss, RegionOptions
+from ufseg.losses.base import KERAS_EPSILON, RegionOptions
 from ufseg.losses.classes import PerClass, background_and_rare, check_range, per_class
+from ufseg.losses.elements import Elements
 from ufseg.losses.regions import (
+    RegionLoss,
+    RegionSums,
     bounded_power,
     check_smooth,
     choose_bound,
-    region_elements,
-    region_sums,
     tversky_error,
 )
-from ufseg.losses.sample import Sample
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -59,10 +59,9 @@ class SymmetricFocalTverskyLoss(RegionLoss):
         """The exponent 1 − γ of each class."""
         return tuple(1 - gamma for gamma in per_class("gamma", self.gamma, classes))
 
-    def elements(self, sample: Sample) -> Elements:
-        sums = region_sums(sample, batch=self.batch, clipped=True)
-        u = tversky_error(sums, per_class("delta", self.delta, sample.classes), self.smooth)
-        return region_elements(self, bounded_power(u, self.exponents(sample.classes), self.bound), sums)
+    def region_elements(self, sums: RegionSums) -> Elements:
+        u = tversky_error(sums, per_class("delta", self.delta, sums.classes), self.smooth)
+        return self.present_only(bounded_power(u, self.exponents(sums.classes), self.bound), sums)
 
 
 class AsymmetricFocalTverskyLoss(SymmetricFocalTverskyLoss):

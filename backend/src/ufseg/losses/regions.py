@@ -1,15 +1,22 @@
-"""Sums over a region and the Tversky error built from them."""
+"""Sums over a region, the base of the losses on them, and the Tversky error."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
-from ufseg.losses.base import Elements, RegionLoss
+from ufseg.losses.base import SegmentationLoss, VoxelOptions
 from ufseg.losses.classes import class_vector
+from ufseg.losses.elements import Elements
+from ufseg.losses.fused.voxel_sums import VoxelSums
 from ufseg.losses.sample import Sample
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -31,24 +38,71 @@ class RegionSums:
         """Σ y p ≥ 0. Only for denominators: where it is small beside the count it has lost its leading digits."""
         return (self.count - self.fn).clamp_min(0)  # rounding must not make it negative
 
+    @property
+    def classes(self) -> int:
+        return self.fn.shape[1]
+
+    def over_batch(self) -> RegionSums:
+        """The sums over all samples, each [1, C]."""
+        return RegionSums(*(part.sum(dim=0, keepdim=True) for part in (self.fn, self.fp, self.count)))
+
     def present(self) -> Tensor:
         """1 for classes that the annotation has, 0 for others."""
         return (self.count > 0).to(self.fn.dtype)
 
 
-def region_sums(sample: Sample, *, batch: bool, clipped: bool) -> RegionSums:
-    """Sum over space, and over the batch if `batch`. `clipped` says whether given probabilities are clipped."""
+def region_sums(sample: Sample, *, clipped: bool) -> RegionSums:
+    """Sum over space. `clipped` says whether given probabilities are clipped."""
     target, weight, unclipped = sample.target, sample.weight, sample.prediction.unclipped
     if clipped or unclipped is None:
         p, missing = sample.prediction.p, sample.one_minus_p
     else:
         p, missing = unclipped, 1 - target.select(unclipped)
-    sums = RegionSums(
+    return RegionSums(
         fn=target.inside(missing, weight), fp=target.outside(p, weight), count=target.counts(weight, sample.dtype)
     )
-    if not batch:
-        return sums
-    return RegionSums(*(part.sum(dim=0, keepdim=True) for part in (sums.fn, sums.fp, sums.count)))
+
+
+class RegionLoss(SegmentationLoss):
+    """Base of losses on sums over a region.
+
+    Args:
+        batch: sum over the whole batch instead of each sample.
+        skip_absent: leave out classes of which the annotation (of the sample, or of the batch if `batch`) has no voxel.
+            Otherwise such a class costs nearly a full class even where the prediction is almost right.
+        **options: see `SegmentationLoss`.
+    """
+
+    def __init__(self, *, batch: bool = False, skip_absent: bool = False, **options: Unpack[VoxelOptions]) -> None:
+        super().__init__(**options)
+        self.batch = batch
+        self.skip_absent = skip_absent
+
+    clips: ClassVar[bool] = True
+    """Whether probabilities are clipped, as the authors do in some of the losses."""
+
+    has_region = True
+
+    @property
+    def has_fused_form(self) -> bool:
+        return True
+
+    def elements(self, sample: Sample) -> Elements:
+        return self._reduced_over_batch(region_sums(sample, clipped=self.clips))
+
+    def elements_of_sums(self, sums: VoxelSums) -> Elements:
+        return self._reduced_over_batch(RegionSums(sums.fn, sums.fp, sums.count))
+
+    def _reduced_over_batch(self, sums: RegionSums) -> Elements:
+        return self.region_elements(sums.over_batch() if self.batch else sums)
+
+    @abstractmethod
+    def region_elements(self, sums: RegionSums) -> Elements:
+        """The loss's elements [B, C], or [1, C] over the batch, from the sums."""
+
+    def present_only(self, values: Tensor, sums: RegionSums) -> Elements:
+        """Elements [B or 1, C], absent classes left out if `skip_absent`."""
+        return Elements(values, sums.present() if self.skip_absent else None)
 
 
 def tversky_error(sums: RegionSums, delta: tuple[float, ...], smooth: float) -> Tensor:
@@ -78,11 +132,6 @@ def bounded_power(u: Tensor, exponents: tuple[float, ...], bound: float) -> Tens
     power = class_vector(exponents, u.device, u.dtype)
     offset = class_vector(tuple(b**e for b, e in zip(eta, exponents, strict=True)), u.device, u.dtype)
     return torch.pow(u + class_vector(eta, u.device, u.dtype), power) - offset
-
-
-def region_elements(loss: RegionLoss, values: Tensor, sums: RegionSums) -> Elements:
-    """Elements [B or 1, C] of a region loss, absent classes left out if it says so."""
-    return Elements(values, sums.present() if loss.skip_absent else None)
 
 
 def check_smooth(smooth: float) -> None:

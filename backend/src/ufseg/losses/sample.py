@@ -67,16 +67,13 @@ def read_sample(
             synchronise it; there torch's own index check reports it.)
         TypeError: if a tensor's type does not fit.
     """
-    if prediction.ndim < 3:
-        raise ValueError(f"The prediction must have the shape [B, C, *space], got {list(prediction.shape)}.")
-    if not prediction.is_floating_point():
-        raise TypeError(f"The prediction must be floating point, got {prediction.dtype}.")
+    check_prediction(prediction)
     dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
     classes = max(prediction.shape[1], 2)
     space = prediction.shape[2:]
-    voxel_weight = None if weight is None else _with_channel(weight, prediction, "weight map").to(dtype)
+    voxel_weight = None if weight is None else with_channel(weight, prediction, "weight map").to(dtype)
 
-    if _is_dense(prediction, target):
+    if is_dense(prediction, target):
         if ignore_index is not None:
             raise ValueError(
                 f"ignore_index={ignore_index} needs class indices, but the target is one-hot. "
@@ -87,9 +84,7 @@ def read_sample(
             fractions = torch.cat([1 - fractions, fractions], dim=1)
         read: Target = DenseTarget(fractions)
     else:
-        if target.is_floating_point() or target.is_complex():
-            raise TypeError(f"Class indices must be integers, got {target.dtype}. Convert them with target.long().")
-        indices = _with_channel(target, prediction, "target")
+        indices = class_indices(prediction, target)
         if ignore_index is not None:
             ignored = indices == ignore_index
             indices = indices.masked_fill(ignored, 0)
@@ -105,14 +100,37 @@ def read_sample(
     return Sample(Prediction.from_probabilities(prediction, clip, dtype), read, voxel_weight)
 
 
-def _is_dense(prediction: Tensor, target: Tensor) -> bool:
+def check_prediction(prediction: Tensor) -> None:
+    """Refuse what is not [B, C, *space] of a floating type.
+
+    Raises:
+        ValueError, TypeError: if the shape or the type does not fit.
+    """
+    if prediction.ndim < 3:
+        raise ValueError(f"The prediction must have the shape [B, C, *space], got {list(prediction.shape)}.")
+    if not prediction.is_floating_point():
+        raise TypeError(f"The prediction must be floating point, got {prediction.dtype}.")
+
+
+def class_indices(prediction: Tensor, target: Tensor) -> Tensor:
+    """Class indices as [B, 1, *space], their values not looked at.
+
+    Raises:
+        ValueError, TypeError: if the shape does not fit, or they are not integers.
+    """
+    if target.is_floating_point() or target.is_complex():
+        raise TypeError(f"Class indices must be integers, got {target.dtype}. Convert them with target.long().")
+    return with_channel(target, prediction, "target")
+
+
+def is_dense(prediction: Tensor, target: Tensor) -> bool:
     """Whether the target is one-hot; with a single channel only a floating-point target is a fraction."""
     if target.shape != prediction.shape:
         return False
     return prediction.shape[1] > 1 or target.is_floating_point()
 
 
-def _with_channel(values: Tensor, prediction: Tensor, name: str) -> Tensor:
+def with_channel(values: Tensor, prediction: Tensor, name: str) -> Tensor:
     """[B, *space] or [B, 1, *space] as [B, 1, *space]."""
     batch, space = prediction.shape[0], prediction.shape[2:]
     if values.shape == (batch, *space):
@@ -133,8 +151,17 @@ def _check_indices(indices: Tensor, classes: int) -> None:
     low, high = (
         int(bound) for bound in torch.aminmax(indices.to(torch.uint8) if indices.dtype == torch.bool else indices)
     )
-    if low < 0 or high >= classes:
+    check_range_of_indices(low, high, classes)
+
+
+def check_range_of_indices(lowest: int, highest: int, classes: int) -> None:
+    """Refuse class indices that have no channel.
+
+    Raises:
+        ValueError: if `lowest` or `highest` lies outside 0 … classes − 1.
+    """
+    if lowest < 0 or highest >= classes:
         raise ValueError(
-            f"The target holds class indices from {low} to {high}, but the prediction has the classes 0 to "
+            f"The target holds class indices from {lowest} to {highest}, but the prediction has the classes 0 to "
             f"{classes - 1}. Map the labels to 0…{classes - 1}, or name the one to leave out with ignore_index."
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ufseg.losses.base import Elements, RegionLoss, RegionOptions
+from ufseg.losses.base import RegionOptions
 from ufseg.losses.classes import PerClass, check_range, per_class
-from ufseg.losses.regions import check_smooth, region_elements, region_sums, tversky_error
-from ufseg.losses.sample import Sample
+from ufseg.losses.elements import Elements
+from ufseg.losses.regions import RegionLoss, RegionSums, check_smooth, tversky_error
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -31,10 +31,11 @@ class TverskyLoss(RegionLoss):
         self.delta = delta
         self.smooth = smooth
 
-    def elements(self, sample: Sample) -> Elements:
-        sums = region_sums(sample, batch=self.batch, clipped=False)
-        u = tversky_error(sums, per_class("delta", self.delta, sample.classes), self.smooth)
-        return region_elements(self, u, sums)
+    clips = False
+
+    def region_elements(self, sums: RegionSums) -> Elements:
+        u = tversky_error(sums, per_class("delta", self.delta, sums.classes), self.smooth)
+        return self.present_only(u, sums)
 
 
 class AsymmetricSimilarityLoss(TverskyLoss):

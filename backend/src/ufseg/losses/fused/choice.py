@@ -1,0 +1,41 @@
+"""When the fused passes can be used."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+
+from ufseg.losses.sample import is_dense
+
+
+def obstacle_of_tensors(logits: Tensor, target: Tensor, weight: Tensor | None) -> str | None:
+    """Why a call with these tensors cannot be fused, as a sentence; None if it can."""
+    if is_dense(logits, target):
+        return "The fused losses take class indices, not a one-hot target."
+    if weight is not None and weight.requires_grad:
+        return "The fused losses have no gradient for the weight map."
+    if torch.compiler.is_compiling():
+        return "Inside torch.compile the compiler does the fusing."
+    return _obstacle_of_device(logits.device)
+
+
+def _obstacle_of_device(device: torch.device) -> str | None:
+    if device.type == "cpu":
+        return None
+    if device.type != "cuda":
+        return f"There are no fused losses for the device {device.type}."
+    if not has_triton():
+        return "The fused losses need the package triton on a GPU."
+    major, minor = torch.cuda.get_device_capability(device)
+    if major < 7 and torch.version.cuda is not None:
+        return f"Triton needs a GPU of compute capability 7.0 or more, this one has {major}.{minor}."
+    return None
+
+
+@cache
+def has_triton() -> bool:
+    """Whether Triton is installed. PyTorch brings it along on Linux with a GPU."""
+    return find_spec("triton") is not None
