@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -217,3 +219,29 @@ def test_a_constant_image_becomes_zero() -> None:
     geometry = grid((3, 3, 3), (1, 1, 1))
     array, _ = preprocess_image(Image(np.full((1, 3, 3, 3), 7, np.uint8), geometry), plan((1.0, 1.0, 1.0), ZScore()))
     assert not array.any()
+
+
+def test_a_constant_image_of_any_value_becomes_zero() -> None:
+    geometry = Geometry(
+        size=(7, 5, 3), spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), direction=(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    )
+    image = Image(np.full((1, 3, 5, 7), 0.1, np.float64), geometry)
+    array, _ = preprocess_image(image, plan((1.0, 1.0, 1.0), ZScore()))
+    assert np.abs(array).max() < 1e-6
+
+
+def test_the_z_score_of_a_large_volume_takes_no_copy_in_float64() -> None:
+    geometry = Geometry(
+        size=(128, 128, 64), spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), direction=(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    )
+    image = Image(np.random.default_rng(0).integers(0, 4000, (1, 64, 128, 128), dtype=np.int16), geometry)
+    tracemalloc.start()
+    try:
+        array, _ = preprocess_image(image, plan((1.0, 1.0, 1.0), ZScore()))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    reference = (image.array - image.array.mean(dtype=np.float64)) / image.array.std(dtype=np.float64)
+    np.testing.assert_allclose(array, reference, atol=1e-6)
+    # The result and one copy of it, not the 20 bytes a voxel of float64 intermediates.
+    assert peak < 3 * array.nbytes

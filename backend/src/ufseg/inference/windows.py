@@ -78,4 +78,5 @@ def sliding_window(
         total[box] += predict(padded[box][None])[0].float() * weight
         weights[box] += weight
     inner = (slice(None), *(slice(b, b + s) for b, s in zip(before, space, strict=True)))
-    return total[inner] / weights[inner]
+    # In place: with many classes this is the largest array of a prediction.
+    return total[inner].div_(weights[inner])

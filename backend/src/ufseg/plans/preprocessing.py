@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -147,9 +148,14 @@ def _normalise(channel: NDArray[Any], how: Normalisation) -> NDArray[np.float32]
         clipped = np.clip(channel.astype(np.float32), how.low, how.high)
         scaled: NDArray[np.float32] = (clipped - np.float32(how.mean)) / np.float32(how.std)
         return scaled
-    # Sums in float64: intensities of 10⁶ over 10⁷ voxels exceed what float32 adds exactly.
+    # Computed in float64, since intensities of 10⁶ over 10⁷ voxels exceed what float32 adds exactly, but slice by
+    # slice: of a large volume, a whole copy would take gigabytes.
     mean = float(channel.mean(dtype=np.float64))
-    std = float(channel.std(dtype=np.float64))
-    # A constant image has nothing to scale; it becomes zero.
-    shifted = channel.astype(np.float64) - mean
-    return (shifted / std if std > 0 else shifted).astype(np.float32)
+    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in channel)
+    std = math.sqrt(squares / channel.size)
+    result = np.empty(channel.shape, np.float32)
+    # A constant image has nothing to scale (only the rounding of its mean); it becomes zero.
+    scale = std if std > 1e-12 * abs(mean) else 1.0
+    for part, target in zip(channel, result, strict=True):
+        target[...] = (part.astype(np.float64) - mean) / scale
+    return result
