@@ -8,6 +8,7 @@ from workspace_samples import add_case, add_task, fill
 
 from ufseg.errors import StorageError
 from ufseg.workspace import Workspace
+from ufseg.workspace.database import SCHEMA_VERSION
 from ufseg.workspace.tables import APPEND_ONLY
 
 
@@ -48,7 +49,7 @@ def test_cases_and_tasks_cannot_be_deleted(workspace: Workspace) -> None:
 def test_an_unknown_schema_version_is_refused(workspace: Workspace) -> None:
     with _connect(workspace) as connection:
         connection.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(StorageError, match=r"schema version 99, and this ufseg reads version 1"):
+    with pytest.raises(StorageError, match=f"schema version 99, and this ufseg reads version {SCHEMA_VERSION}"):
         Workspace(workspace.folder)
 
 
@@ -84,7 +85,7 @@ def test_an_error_leaves_no_half_of_a_transaction(workspace: Workspace) -> None:
     with pytest.raises(RuntimeError):
         fail_half_way()
     with _connect(workspace) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
     assert workspace.tasks.get(task.id) == task
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from workspace_samples import CLASSES, GRID, add_case, add_label, add_task, fill, sample
 
 from ufseg.errors import ConflictError, GeometryError, InputError, LabelError, NotFoundError
+from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image
 from ufseg.workspace import Workspace
 from ufseg.workspace.membership import membership_of
@@ -69,6 +73,44 @@ def test_the_same_images_are_the_same_case(workspace: Workspace) -> None:
     assert not new
     assert again == case
     assert len(workspace.cases.of_task(task.id)) == 1
+
+
+def _written_elsewhere(image: NDArray[Any], geometry: Geometry) -> bytes:
+    """A 2D NRRD file with the header of another writer than ours."""
+    kind = {"float32": "float", "float64": "double"}[image.dtype.name]
+    step = [f"({s},0)" if axis == 0 else f"(0,{s})" for axis, s in enumerate(geometry.spacing)]
+    header = (
+        f"NRRD0004\n# written elsewhere\ntype: {kind}\ndimension: 2\nspace dimension: 2\n"
+        f"sizes: {geometry.size[0]} {geometry.size[1]}\nspace directions: {' '.join(step)}\nkinds: domain domain\n"
+        f"endian: little\nencoding: raw\nspace origin: ({geometry.origin[0]},{geometry.origin[1]})\n\n"
+    )
+    return header.encode() + image.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_study_from_another_program_is_the_same_case(workspace: Workspace, dtype: type[np.generic]) -> None:
+    task = add_task(workspace)
+    case = add_case(workspace, task, 0, "imported")
+    path = workspace.files.temporary()
+    path.write_bytes(_written_elsewhere(sample(0).image[0].astype(dtype), GRID))
+    file = workspace.files.add_file(path)
+    assert file.sha256 not in case.images
+    again, new = workspace.cases.add(task.id, "T1", "sent by a viewer", [file.sha256])
+    assert not new
+    assert again == case
+
+
+def test_a_study_moved_in_space_keeps_its_subject(workspace: Workspace) -> None:
+    task = add_task(workspace)
+    case = add_case(workspace, task, 0, "one person")
+    moved = GRID.model_copy(update={"origin": (0.0, 0.0)})
+    file = workspace.files.add_image(Image(sample(0).image, moved))
+    again, new = workspace.cases.add(task.id, "centred", "another name", [file.sha256])
+    assert new
+    assert again.geometry == moved
+    assert again.subject == case.subject
+    other = workspace.files.add_image(Image(sample(1).image, GRID))
+    assert workspace.cases.add(task.id, "other", "another name", [other.sha256])[0].subject == "another name"
 
 
 def test_a_case_of_another_number_of_channels_is_refused(workspace: Workspace) -> None:

@@ -13,8 +13,9 @@ from ufseg.images.geometry import Geometry
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files
 from ufseg.workspace.records import Case
-from ufseg.workspace.tables import CaseImageRow, CaseRow, RevisionRow, TaskRow
+from ufseg.workspace.tables import CaseImageRow, CaseRow, FileRow, RevisionRow, TaskRow
 from ufseg.workspace.tasks import require as require_task
+from ufseg.workspace.voxels import image_hash
 
 
 class Cases:
@@ -26,10 +27,15 @@ class Cases:
     def add(self, task_id: str, name: str, subject: str, images: Sequence[str]) -> tuple[Case, bool]:
         """Make a case of stored images, or find the one that has the same images.
 
+        Images are the same if their intensities and grid are, whatever program wrote the files. Those with equal
+        intensities on another grid, such as a volume whose origin was moved, are another case of the same subject:
+        otherwise a study could be in training and validation at once.
+
         Args:
             task_id: the task.
             name: shown to people.
-            subject: who was imaged; cases of one subject share their membership.
+            subject: who was imaged; cases of one subject share their membership. Where the images are known
+                already, their subject stays.
             images: file hashes, together as many channels as the task has, in its order, all on one grid.
 
         Returns:
@@ -50,12 +56,18 @@ class Cases:
             if existing is not None:
                 return _records(session, [existing])[0], False
             geometry = _common_geometry(session, task, images)
+            voxels = _voxels(session, images)
+            for twin in _twins(session, task_id, voxels):
+                if Geometry.model_validate(twin.geometry).difference(geometry) is None:
+                    return _records(session, [twin])[0], False
+                subject = twin.subject
             row = CaseRow(
                 id=secrets.token_hex(8),
                 task=task_id,
                 name=name,
                 subject=subject,
                 images_key=key,
+                voxels=voxels,
                 geometry=geometry.model_dump(mode="json"),
                 membership=None,
                 created=now(),
@@ -104,6 +116,21 @@ def _common_geometry(session: Session, task: TaskRow, images: Sequence[str]) -> 
             "Resample the images to one grid and add them again.",
         )
     return first
+
+
+def _voxels(session: Session, images: Sequence[str]) -> str | None:
+    """What the images hold; None if one was stored as a label map."""
+    found = [row.voxels for sha in images if (row := session.get(FileRow, sha)) is not None]
+    channels = [channel for file in found for channel in file or ()]
+    return image_hash(channels) if all(found) else None
+
+
+def _twins(session: Session, task_id: str, voxels: str | None) -> Sequence[CaseRow]:
+    """Cases of the task with the same intensities."""
+    if voxels is None:
+        return []
+    query = select(CaseRow).where(CaseRow.task == task_id, CaseRow.voxels == voxels)
+    return session.scalars(query.order_by(CaseRow.created, CaseRow.id)).all()
 
 
 def _records(session: Session, rows: Sequence[CaseRow]) -> list[Case]:

@@ -17,7 +17,7 @@ from ufseg.errors import ConflictError, StorageError, UfsegError
 from ufseg.workspace.disk import full_disk, storage_errors
 from ufseg.workspace.tables import Base, SchemaVersionRow
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _WAIT_SECONDS = 15
 _WRITING = "ufseg_writing"
 

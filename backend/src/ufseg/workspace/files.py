@@ -16,6 +16,7 @@ from ufseg.workspace.database import Database, now
 from ufseg.workspace.records import FileRecord
 from ufseg.workspace.store import ContentStore
 from ufseg.workspace.tables import FileRow
+from ufseg.workspace.voxels import channel_hashes
 
 
 class Files:
@@ -41,7 +42,9 @@ class Files:
         try:
             with named(path, "The uploaded file"):
                 image = read_image(path)
-            return self._adopt(path, image.channels, str(image.array.dtype), image.geometry)
+            return self._adopt(
+                path, image.channels, str(image.array.dtype), image.geometry, channel_hashes(image.array)
+            )
         finally:
             path.unlink(missing_ok=True)
 
@@ -54,7 +57,9 @@ class Files:
             self._store.require_free(image.array.nbytes)
             with named(path, "The file"):
                 write_image(path, image)
-            return self._adopt(path, image.channels, str(image.array.dtype), image.geometry)
+            return self._adopt(
+                path, image.channels, str(image.array.dtype), image.geometry, channel_hashes(image.array)
+            )
         finally:
             path.unlink(missing_ok=True)
 
@@ -93,7 +98,9 @@ class Files:
             raise NotFoundError(f"The workspace has no file {sha256[:80]!r}. Upload it first.")
         return _record(row)
 
-    def _adopt(self, path: Path, channels: int, dtype: str, geometry: Geometry) -> FileRecord:
+    def _adopt(
+        self, path: Path, channels: int, dtype: str, geometry: Geometry, voxels: list[str] | None = None
+    ) -> FileRecord:
         size = path.stat().st_size
         sha256 = self._store.adopt(path, ".nrrd")
         with self._database.writing() as session:
@@ -105,6 +112,7 @@ class Files:
                     channels=channels,
                     dtype=dtype,
                     geometry=geometry.model_dump(mode="json"),
+                    voxels=voxels,
                     created=now(),
                 )
                 session.add(row)

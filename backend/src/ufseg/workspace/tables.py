@@ -59,7 +59,7 @@ class SchemaVersionRow(Base):
 
 
 class FileRow(Base):
-    """Content-addressed images and label maps."""
+    """Content-addressed images and label maps; `voxels` has a hash for each channel of an image."""
 
     __tablename__ = "files"
     sha256: Mapped[str] = mapped_column(Hash, primary_key=True)
@@ -67,6 +67,7 @@ class FileRow(Base):
     channels: Mapped[int]
     dtype: Mapped[str]
     geometry: Mapped[dict[str, Any]]
+    voxels: Mapped[list[str] | None]
     created: Mapped[datetime]
 
 
@@ -104,6 +105,7 @@ class CaseRow(Base):
     name: Mapped[str]
     subject: Mapped[str]
     images_key: Mapped[str]
+    voxels: Mapped[str | None] = mapped_column(Hash, index=True)
     geometry: Mapped[dict[str, Any]]
     membership: Mapped[str | None]
     created: Mapped[datetime]
