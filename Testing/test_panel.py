@@ -12,7 +12,7 @@ import pytest
 import slicer
 
 import phantom
-from nodes import add_volume, paint
+from nodes import add_segmentation, add_volume, paint
 from slicer_shell.application import LoadedModule, install
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -152,6 +152,24 @@ def test_story_by_clicks(widget, scene, tmp_path):
     ui.trainButton.click()
     until(lambda: not widget.logic.operations)
     assert "model in use stays" in ui.trainingStatusLabel.text
+
+
+def test_a_correction_is_not_saved_to_another_volume_on_the_same_grid(widget, scene):
+    start_backend(widget)
+    widget.logic.create_task("Phantom", "MRI", phantom.CLASSES, wait=True)
+    widget.panel.segment.refresh_tasks()
+    until(lambda: widget.ui.taskSelector.count == 1)
+    image, label, geometry = phantom.study(0)
+    one = add_volume(scene, image, geometry, "patient 1")
+    two = add_volume(scene, image[::-1].copy(), geometry, "patient 2")
+    node = add_segmentation(scene, two)
+    paint(node, two, "dark", label == 4)
+    widget.ui.segmentationSelector.setCurrentNode(node)
+    widget.ui.inputSelector.setCurrentNode(one)
+    assert not widget.ui.submitButton.enabled
+    assert widget.ui.submitButton.toolTip == "by hand was made on patient 2. Choose that as the input volume."
+    widget.ui.inputSelector.setCurrentNode(two)
+    assert widget.ui.submitButton.enabled, widget.ui.submitButton.toolTip
 
 
 def test_cancel_by_click(widget, scene):

@@ -317,3 +317,12 @@ class TestProcess:
             logic.wait(operation, 15)
         assert time.monotonic() - begin < 1.5
         assert logic.client is None
+
+
+def test_a_subject_that_contradicts_an_earlier_one_is_refused(logic, scene):
+    """A case's subject decides whether it trains or validates, so it must not be ignored unseen."""
+    task = new_task(logic, phantom.CLASSES)
+    submit_phantom(logic, task, 3, "person one")
+    with pytest.raises(FocalSegError, match=r"phantom 3.*of the subject person one, not person two"):
+        submit_phantom(logic, task, 3, "person two")
+    assert len(logic.client.revisions(logic.client.cases(task["id"])[0]["id"])) == 1

@@ -41,6 +41,15 @@ def referenced_volumes(segmentation: Any) -> list[Any]:
     return volumes
 
 
+def made_from_another(segmentation: Any, volume: Any) -> Any | None:
+    """The volume that `segmentation` was made from or painted on, if it is known and is not `volume`, else None."""
+    count = segmentation.GetNumberOfNodeReferences(IMAGE_ROLE)
+    images = [segmentation.GetNthNodeReference(IMAGE_ROLE, index) for index in range(count)]
+    painted_on = segmentation.GetNodeReference(type(segmentation).GetReferenceImageGeometryReferenceRole())
+    known = [v for v in images or [painted_on] if v is not None]
+    return known[0] if known and all(v.GetID() != volume.GetID() for v in known) else None
+
+
 def case_images(volumes: list[Any], subject: str | None) -> CaseImages:
     """The volumes as they are sent.
 
@@ -55,7 +64,13 @@ def case_images(volumes: list[Any], subject: str | None) -> CaseImages:
                 f"{volumes[0].GetName()} and {volume.GetName()} lie on different grids: "
                 f"{difference or 'their parent transforms differ'}. Resample one to the other first."
             )
-    return CaseImages([array for array, _ in read], read[0][1], volumes[0].GetName(), subject or subject_of(volumes[0]))
+    return CaseImages(
+        [array for array, _ in read],
+        read[0][1],
+        volumes[0].GetName(),
+        subject or subject_of(volumes[0]),
+        subject_is_certain=bool(subject),
+    )
 
 
 def check_channels(images: CaseImages, task: Json) -> None:

@@ -27,12 +27,14 @@ class CaseImages:
         geometry: the grid of all of them.
         name: shown in the list of cases.
         subject: anonymous id.
+        subject_is_certain: whether a person gave it, rather than the scene.
     """
 
     arrays: Sequence[np.ndarray]
     geometry: Geometry
     name: str
     subject: str
+    subject_is_certain: bool = False
 
     @property
     def channels(self) -> int:
@@ -41,7 +43,11 @@ class CaseImages:
 
 
 def send_case(client: BackendClient, task: str, images: CaseImages, control: Control, until: float) -> Json:
-    """Upload what the backend lacks and return the case; reports progress up to the fraction `until`."""
+    """Upload what the backend lacks and return the case; reports progress up to the fraction `until`.
+
+    Raises:
+        BackendError: also if the backend knows these images under another subject than the one that was given.
+    """
     stored = []
     total = sum(a.nbytes for a in images.arrays)
     before = 0
@@ -57,7 +63,16 @@ def send_case(client: BackendClient, task: str, images: CaseImages, control: Con
         before += array.nbytes
     control.check()
     control.report(until)
-    return client.add_case(task, images.name, images.subject, stored)
+    case = client.add_case(task, images.name, images.subject, stored)
+    if images.subject_is_certain and case["subject"] != images.subject:
+        # Ignored, it would break the promise that all studies of a person train or all validate.
+        raise BackendError(
+            f"{images.name} is known already as the case “{case['name']}” of the subject {case['subject']}, not "
+            f"{images.subject}, and a case's subject never changes. Leave the subject out, or give that one.",
+            "ConflictError",
+            409,
+        )
+    return case
 
 
 def follow(client: BackendClient, job: Json, control: Control, start: float = 0.0, until: float = 1.0) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import qt
 from slicer.i18n import tr as _
 
+from UnifiedFocalSegLib.case_nodes import made_from_another
 from UnifiedFocalSegLib.identity import default_author
 
 from .words import offer
@@ -46,6 +47,10 @@ class CorrectionPart:
             reason = _("Choose the segmentation to save, or segment a volume first.")
         if not reason and node.inputVolume is None:
             reason = _("Choose the input volume that the segmentation belongs to.")
+        if not reason and (other := made_from_another(node.segmentation, node.inputVolume)) is not None:
+            reason = _("{segmentation} was made on {volume}. Choose that as the input volume.").format(
+                segmentation=node.segmentation.GetName(), volume=other.GetName()
+            )
         if not reason and self._panel.segment.task is None:
             reason = _("Choose a task.")
         if not reason and not self._ui.authorLineEdit.text.strip():
