@@ -53,6 +53,9 @@ def test_only_the_annotated_region_is_measured(tmp_path: Path) -> None:
     files = case(tmp_path, "x").model_copy(update={"region": Region(start=(0, 0, 0), stop=(6, 5, 1))})
     fp = fingerprint([files], CLASSES, "CT")
     assert fp.cases[0].class_voxels == {"a": 30, "b": 0}
+    # But the network is made for whole images: one annotated slice makes no 2D task of volumes.
+    assert fp.cases[0].size == fingerprint([case(tmp_path, "y")], CLASSES, "CT").cases[0].size
+    assert fp.dimension == 3
 
 
 def test_every_case_weighs_alike(tmp_path: Path) -> None:

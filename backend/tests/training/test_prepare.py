@@ -12,6 +12,7 @@ from ufseg.images.case_files import CaseFiles, Region
 from ufseg.images.class_table import ClassTable
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image, LabelMap
+from ufseg.images.reading import read_image
 from ufseg.images.writing import write_image, write_label_map
 from ufseg.networks.device import choose_device
 from ufseg.plans.plan import Plan
@@ -59,6 +60,24 @@ def test_arrays_and_foreground(tmp_path: Path, plan: Plan) -> None:
     for value, positions in enumerate(first.foreground, start=1):
         assert (first.label[tuple(positions.T)] == value).all()
     assert [r.fraction for r in reports] == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_a_region_is_normalised_as_the_whole_image_is_when_the_model_is_used(
+    tmp_path: Path, plan: Plan, plan_2d: Plan, dimension: int
+) -> None:
+    chosen = plan if dimension == 3 else plan_2d
+    files = case_files(tmp_path, "one", (10, 12, 14))
+    image = read_image(files.images[0])
+    bright = image.array + 500 * (np.arange(14) < 5)  # so that regions differ
+    write_image(files.images[0], Image(bright.astype(np.float32), image.geometry))
+    region = files.model_copy(update={"region": Region(start=(1, 2, 3), stop=(11, 12, 9))})
+    whole = np.stack([c.image[0] for c in prepare_cases([files], chosen, CLASSES)]).reshape(10, 12, 14)
+    part = prepare_cases([region], chosen, CLASSES)
+    cut = np.stack([c.image[0] for c in part]).reshape(6, 10, 10)
+    np.testing.assert_allclose(cut, whole[3:9, 2:12, 1:11], atol=1e-5)
+    if dimension == 2:
+        assert [c.id for c in part] == [f"one#{k}" for k in range(3, 9)]
 
 
 def test_only_the_annotated_region_is_used(tmp_path: Path, plan: Plan) -> None:

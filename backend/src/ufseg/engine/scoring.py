@@ -9,7 +9,7 @@ from ufseg.errors import LabelError
 from ufseg.evaluation.dice import dice_per_class
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
-from ufseg.images.reading import read_case
+from ufseg.images.reading import crop, read_whole_case
 from ufseg.inference.predictor import Predictor
 from ufseg.progress import CancelCheck, Progress, ProgressCallback, raise_if_cancelled
 
@@ -41,14 +41,16 @@ def score_models(
     scores: list[Scores] = [{} for _ in predictors]
     total = len(predictors) * len(cases)
     for number, case in enumerate(cases):
-        image, reference = read_case(case, classes)
-        if reference is None:
+        image, whole_reference = read_whole_case(case, classes)
+        if whole_reference is None:
             raise LabelError(f"The case {case.id} has no label map to be scored against. Label it first.")
+        reference = crop(whole_reference, case)
         for which, predictor in enumerate(predictors):
             raise_if_cancelled(cancelled)
             done = number * len(predictors) + which
             progress(Progress(done / total, f"scoring validation case {number + 1} of {len(cases)}"))
-            prediction = predictor.predict(image, cancelled=cancelled)
+            # Of the whole image, as the model will be used; what was not annotated is not judged.
+            prediction = crop(predictor.predict(image, cancelled=cancelled), case)
             known = set(predictor.description.classes.names)
             dice = dice_per_class(prediction, reference, classes)
             scores[which][case.id] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,6 +23,7 @@ from ufseg.images.nifti import is_nifti, open_nifti
 from ufseg.images.orthogonality import closest_orthogonal, is_orthogonal
 
 LARGEST_LABEL = 65535
+Volume = TypeVar("Volume", Image, LabelMap)
 
 
 def read_image(path: Path) -> Image:
@@ -90,14 +91,27 @@ def read_case(files: CaseFiles, classes: ClassTable | None = None) -> tuple[Imag
     Raises:
         ImageError, LabelError, GeometryError: as in `read_image` and `read_label_map`; the region lies outside.
     """
+    image, label = read_whole_case(files, classes)
+    return crop(image, files), None if label is None else crop(label, files)
+
+
+def read_whole_case(files: CaseFiles, classes: ClassTable | None = None) -> tuple[Image, LabelMap | None]:
+    """`read_case` without the cropping; outside `files.region` the label map means nothing."""
     image = stack_channels([read_image(p) for p in files.images], [str(p) for p in files.images])
-    label = None if files.label is None else read_label_map(files.label, classes, image.geometry)
+    return image, None if files.label is None else read_label_map(files.label, classes, image.geometry)
+
+
+def crop(volume: Volume, files: CaseFiles) -> Volume:
+    """The part of a case's image or label map in `files.region`, a view of it; all of it if there is no region.
+
+    Raises:
+        GeometryError: the region lies outside.
+    """
     if files.region is None:
-        return image, label
-    box, geometry = _crop(image.geometry, files.region, files.id)
-    of_each_channel = (slice(None), *box)
-    cropped = Image(image.array[of_each_channel], geometry)
-    return cropped, None if label is None else LabelMap(label.array[box], geometry)
+        return volume
+    box, geometry = _crop(volume.geometry, files.region, files.id)
+    leading = (slice(None),) * (volume.array.ndim - len(box))
+    return type(volume)(volume.array[leading + box], geometry)
 
 
 def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:

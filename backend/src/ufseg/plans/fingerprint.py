@@ -14,7 +14,7 @@ from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.images.image import Image, LabelMap
 from ufseg.images.orientation import to_canonical
-from ufseg.images.reading import read_case
+from ufseg.images.reading import crop, read_whole_case
 from ufseg.plans.plan import Modality
 from ufseg.progress import CancelCheck, Progress, ProgressCallback, ignore_progress, never_cancelled, raise_if_cancelled
 
@@ -27,7 +27,8 @@ class CaseFingerprint(BaseModel):
 
     Args:
         id: the case's.
-        size: voxels in array order ``(k, j, i)`` or ``(j, i)``, axes turned to canonical (3D).
+        size: voxels in array order ``(k, j, i)`` or ``(j, i)``, axes turned to canonical (3D); of the whole image,
+            for that is what a model will be used on, even if only a region of it is annotated.
         spacing: millimetres, the same order.
         class_voxels: voxels per class name, background left out; empty where the case has no label map.
     """
@@ -93,7 +94,8 @@ def fingerprint(
     first_channels = 0
     for number, files in enumerate(cases):
         raise_if_cancelled(cancelled)
-        image, label = read_case(files, classes)
+        whole, whole_label = read_whole_case(files, classes)
+        image, label = crop(whole, files), None if whole_label is None else crop(whole_label, files)
         if number == 0:
             first_channels = image.channels
             samples = [[] for _ in range(image.channels)]
@@ -102,7 +104,7 @@ def fingerprint(
                 f"Case {files.id} has {image.channels} channels, but {cases[0].id} has {first_channels}. All cases of "
                 "a task need the same channels: add the missing ones or remove the case."
             )
-        measured.append(_measure(files.id, image, label, classes))
+        measured.append(_measure(files.id, whole, label, classes))
         if label is not None:
             for channel, kept in zip(image.array, samples, strict=True):
                 kept.append(_sample(channel[label.array > 0]))

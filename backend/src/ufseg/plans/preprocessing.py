@@ -18,12 +18,14 @@ from ufseg.images.orientation import to_canonical
 from ufseg.plans.plan import HuWindow, Normalisation, Plan
 
 
-def preprocess_image(image: Image, plan: Plan) -> tuple[NDArray[np.float32], Geometry]:
+def preprocess_image(image: Image, plan: Plan, whole: Image | None = None) -> tuple[NDArray[np.float32], Geometry]:
     """Turn an image to the canonical axes (3D), normalise it, and resample it linearly to the plan's spacing.
 
     Args:
         image: as read.
         plan: dimension, spacing and one normalisation per channel.
+        whole: the image that `image` was cut out of, if it was: a z-score takes its mean and deviation from the whole,
+            as it will when the model is used.
 
     Returns:
         Array ``[channel, k, j, i]`` (3D plan) or ``[channel, j, i]`` (2D plan), C-contiguous, and its grid. The grid
@@ -43,7 +45,8 @@ def preprocess_image(image: Image, plan: Plan) -> tuple[NDArray[np.float32], Geo
         )
     array, geometry = _turn(image.array, image.geometry, plan)
     grid = resampled_geometry(geometry, plan)
-    channels = np.stack([_normalise(c, n) for c, n in zip(array, plan.normalisation, strict=True)])
+    sources = array if whole is None else whole.array
+    channels = np.stack([_normalise(c, n, s) for c, n, s in zip(array, plan.normalisation, sources, strict=True)])
     resampled = resample_linear(channels, grid.array_shape)
     return np.ascontiguousarray(_drop_slice_axis(resampled, plan, geometry.ndim)), grid
 
@@ -143,16 +146,17 @@ def _drop_slice_axis(array: NDArray[Any], plan: Plan, ndim: int) -> NDArray[Any]
     return array[..., 0, :, :] if plan.dimension == 2 and ndim == 3 else array
 
 
-def _normalise(channel: NDArray[Any], how: Normalisation) -> NDArray[np.float32]:
+def _normalise(channel: NDArray[Any], how: Normalisation, source: NDArray[Any]) -> NDArray[np.float32]:
+    """`channel` scaled; a z-score by the mean and deviation of `source`."""
     if isinstance(how, HuWindow):
         clipped = np.clip(channel.astype(np.float32), how.low, how.high)
         scaled: NDArray[np.float32] = (clipped - np.float32(how.mean)) / np.float32(how.std)
         return scaled
     # Computed in float64, since intensities of 10⁶ over 10⁷ voxels exceed what float32 adds exactly, but slice by
     # slice: of a large volume, a whole copy would take gigabytes.
-    mean = float(channel.mean(dtype=np.float64))
-    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in channel)
-    std = math.sqrt(squares / channel.size)
+    mean = float(source.mean(dtype=np.float64))
+    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in source)
+    std = math.sqrt(squares / source.size)
     result = np.empty(channel.shape, np.float32)
     # A constant image has nothing to scale (only the rounding of its mean); it becomes zero.
     scale = std if std > 1e-12 * abs(mean) else 1.0

@@ -13,7 +13,7 @@ from ufseg.errors import DatasetError
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.images.image import Image, LabelMap
-from ufseg.images.reading import read_case
+from ufseg.images.reading import crop, read_whole_case
 from ufseg.images.slices import split_slices
 from ufseg.plans.plan import Plan
 from ufseg.plans.preprocessing import preprocess_image, preprocess_label
@@ -80,23 +80,25 @@ def prepare_cases(
     for number, case in enumerate(files):
         raise_if_cancelled(cancelled)
         progress(Progress(number / len(files), "preparing cases"))
-        image, label = read_case(case, classes)
+        image, label = read_whole_case(case, classes)
         if label is None:
             raise DatasetError(f"Case {case.id} has no label map. Label it, or leave it out of the training.")
-        prepared.extend(_prepare(case.id, image, label, plan, classes))
+        prepared.extend(_prepare(case, image, label, plan, classes))
     progress(Progress(1.0, "preparing cases"))
     return prepared
 
 
-def _prepare(case_id: str, image: Image, label: LabelMap, plan: Plan, classes: ClassTable) -> list[PreparedCase]:
-    def one(name: str, image: Image, label: LabelMap) -> PreparedCase:
-        array, _ = preprocess_image(image, plan)
+def _prepare(case: CaseFiles, image: Image, label: LabelMap, plan: Plan, classes: ClassTable) -> list[PreparedCase]:
+    def one(name: str, image: Image, label: LabelMap, whole: Image) -> PreparedCase:
+        array, _ = preprocess_image(image, plan, whole)
         return PreparedCase.of(name, array, preprocess_label(label, plan, classes))
 
+    cut, cut_label = crop(image, case), crop(label, case)
     if plan.dimension == 3 or image.geometry.ndim == 2 or image.geometry.size[2] == 1:
-        return [one(case_id, image, label)]
-    pairs = zip(split_slices(image), split_slices(label), strict=True)
-    return [one(f"{case_id}#{k}", *pair) for k, pair in enumerate(pairs)]
+        return [one(case.id, cut, cut_label, image)]
+    first = 0 if case.region is None else case.region.start[2]
+    slices = zip(split_slices(cut), split_slices(cut_label), split_slices(image)[first:], strict=False)
+    return [one(f"{case.id}#{k}", *parts) for k, parts in enumerate(slices, start=first)]
 
 
 def _foreground(label: NDArray[Any]) -> tuple[NDArray[np.int32], ...]:
