@@ -137,10 +137,14 @@ def test_jobs_that_a_dead_service_left_are_interrupted_at_the_next_start(tmp_pat
         workspace.job_folder(job.id).mkdir(parents=True)
         leftover = workspace.store.temporary(".nrrd")
         leftover.write_bytes(b"half")
+        os.utime(leftover, (0, 0))
+        being_imported = workspace.store.temporary(".nrrd")
+        being_imported.write_bytes(b"another process writes on")
         with Engine(workspace, "cpu") as engine:
             ended = engine.job(job.id)
             assert ended.state == "interrupted"
             assert ended.error is not None
             assert ended.error.message.startswith("The service ended while this training was queued.")
             assert not leftover.exists()
+            assert being_imported.exists()
             assert not workspace.job_folder(job.id).exists()

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from pathlib import Path
 
 from ufseg.errors import NotFoundError, StorageError
@@ -14,6 +15,8 @@ from ufseg.workspace.disk import require_free, storage_errors, sync_file, sync_f
 SUFFIXES = (".nrrd", ".safetensors", ".json")
 # Room for a header and for the database to note the file.
 _HEADER_BYTES = 64 << 10
+# Nobody takes that long between two writes to a file.
+_ABANDONED_SECONDS = 3600
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -50,9 +53,14 @@ class ContentStore:
         require_free(self._folder, size + _HEADER_BYTES)
 
     def discard_unfinished(self) -> None:
-        """Remove what earlier processes left half written; only for the one process that holds the workspace."""
+        """Remove what ended processes left half written: another one, such as an import, may be writing right now."""
         for path in self._incoming.iterdir():
-            path.unlink(missing_ok=True)
+            try:
+                age = time.time() - path.stat().st_mtime
+            except FileNotFoundError:  # its writer has just finished it
+                continue
+            if age > _ABANDONED_SECONDS:
+                path.unlink(missing_ok=True)
 
     def adopt(self, path: Path, suffix: str) -> str:
         """Move a finished file into the store; when this returns it survives a power cut.
