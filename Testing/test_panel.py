@@ -221,6 +221,17 @@ def test_parameters_follow_widgets_and_widgets_follow_parameters(widget, scene):
     assert widget.ui.noteLineEdit.text == "from the scene"
 
 
+def test_colour_volumes_can_be_chosen_and_label_maps_cannot(widget, scene):
+    grey = add_volume(scene, np.zeros((2, 2, 2), np.int16), name="grey")
+    colour = add_volume(scene, np.zeros((2, 2, 2, 3), np.uint8), name="colour")
+    scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    selector = widget.ui.inputSelector
+    assert {selector.itemText(i) for i in range(selector.count)} == {"grey", "colour"}
+    for node in (colour, grey):
+        selector.setCurrentNode(node)
+        assert widget._parameterNode.inputVolume is node
+
+
 def test_scene_closed_and_module_left(widget, scene):
     add_volume(scene, np.zeros((2, 2, 2), np.int16), name="one")
     scene.Clear(0)

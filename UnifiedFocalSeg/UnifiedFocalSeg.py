@@ -1,10 +1,10 @@
 """UnifiedFocalSeg: segment, correct, and let the model learn from the correction, without leaving 3D Slicer."""
 
-from typing import Annotated
+from typing import Annotated, Union
 
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLVectorVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Default, WithinRange, parameterNodeWrapper
@@ -42,7 +42,8 @@ class UnifiedFocalSeg(ScriptedLoadableModule):
 class UnifiedFocalSegParameterNode:
     """What the panel keeps in the scene."""
 
-    inputVolume: vtkMRMLScalarVolumeNode
+    # The type, not the .ui file, decides which nodes the selector offers. Slicer knows this way of writing it only.
+    inputVolume: Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007
     segmentation: vtkMRMLSegmentationNode
     task: str
     note: str

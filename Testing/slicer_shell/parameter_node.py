@@ -41,6 +41,7 @@ def parameterNodeWrapper(cls: type) -> type:
     hints = typing.get_type_hints(cls, include_extras=True)
 
     members: dict[str, Any] = {"__init__": _initialise, "connectGui": _connect_gui, "disconnectGui": _disconnect_gui}
+    members["_hints"] = hints
     members["AddObserver"] = lambda self, *a: self.parameterNode.AddObserver(*a)
     members["RemoveObserver"] = lambda self, *a: self.parameterNode.RemoveObserver(*a)
     for name, hint in hints.items():
@@ -79,6 +80,10 @@ def _connect_gui(self: Any, gui: Any) -> int:
         name = widget.property("SlicerParameterName")
         if not name:
             continue
+        if type(widget).__name__ == "qMRMLNodeComboBox":
+            # As in the application, where the parameter's type replaces what the .ui file lists.
+            widget.nodeTypes = _node_types(self._hints[name])
+            widget.refresh()
         get, setter, signal = next(_BINDINGS[c.__name__] for c in type(widget).__mro__ if c.__name__ in _BINDINGS)
 
         def to_node(*_: Any, name: str = name, get: Any = get, widget: Any = widget) -> None:
@@ -96,6 +101,11 @@ def _connect_gui(self: Any, gui: Any) -> int:
     tag = self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: [update() for update in updates])
     self._bound[tag] = connections
     return tag
+
+
+def _node_types(hint: Any) -> list[str]:
+    """Class names of a node type, or of ``Union[NodeType1, NodeType2, …, None]``."""
+    return [kind.__name__ for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
 
 
 def _disconnect_gui(self: Any, tag: int) -> None:
