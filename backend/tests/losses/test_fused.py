@@ -52,7 +52,7 @@ def test_the_family_and_its_relatives_are_fused() -> None:
 
 @fused_losses
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 5, 7), (3, 3, 1, 1, 1)], ids=str)
-@pytest.mark.parametrize("entries", [7, 1 << 17])
+@pytest.mark.parametrize("entries", [7, 1 << 18])
 def test_same_value_and_gradient(name: str, shape: tuple[int, ...], entries: int, monkeypatch: Any) -> None:
     monkeypatch.setattr(blocks, "BLOCK_ENTRIES", entries)
     if shape == (3, 3, 1, 1, 1):
@@ -275,6 +275,23 @@ def test_second_derivatives_are_refused_and_left_to_the_reference() -> None:
     )
     gradient.square().sum().backward()
     assert logits.grad is not None
+
+
+def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ENTRIES", 64)
+    logits, labels = batch((2, 3, 9, 8), dtype=torch.float32)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            results.append(value_and_gradient(create("asymmetric-unified-focal"), logits, labels))
+            assert torch.get_num_threads() == threads
+        with pytest.raises(ValueError, match="from 0 to 3"):
+            create("dice")(logits, labels + (labels == 2).long())
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(value, results[0][0]) and torch.equal(slope, results[0][1]) for value, slope in results)
 
 
 def test_between_the_passes_nothing_is_kept_but_the_inputs() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ufseg.losses.fused.batch import Batch
 
-BLOCK_ENTRIES = 1 << 17
-"""Logits per block: 512 KiB in float32, so that the few arrays of a block fit into the L2 and L3 caches."""
+BLOCK_ENTRIES = 1 << 18
+"""Logits per block: 1 MiB in float32, so that the few arrays of a block fit into the L2 and L3 caches."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,7 @@ class Block:
     """Consecutive voxels of one sample.
 
     Attributes:
-        sample: index of the sample.
-        voxels: which of its voxels.
+        place: where it lies.
         annotated: 1 at the annotated class, 0 elsewhere [C, n].
         wrong: p of the other classes, exactly 0 at the annotated class [C, n].
         miss: 1 − p of the annotated class [n], with its relative precision however small.
@@ -29,8 +28,7 @@ class Block:
         lowest, highest: the smallest and the largest class index.
     """
 
-    sample: int
-    voxels: slice
+    place: Place
     annotated: Tensor
     wrong: Tensor
     miss: Tensor
@@ -40,20 +38,43 @@ class Block:
     highest: Tensor
 
 
-def blocks(batch: Batch) -> Iterator[Block]:
-    """All blocks of a batch. A block is overwritten by the next."""
+@dataclass(frozen=True)
+class Place:
+    """Where a block lies.
+
+    Attributes:
+        number: counts the blocks of a batch.
+        sample: index of the sample.
+        voxels: which of its voxels.
+    """
+
+    number: int
+    sample: int
+    voxels: slice
+
+
+def places(batch: Batch) -> list[Place]:
+    """The places of all blocks of a batch."""
     samples, voxels = batch.target.shape
-    size = max(1, min(voxels, BLOCK_ENTRIES // batch.classes))
+    size = max(1, BLOCK_ENTRIES // batch.classes)
+    corners = [(sample, start) for sample in range(samples) for start in range(0, voxels, size)]
+    return [
+        Place(number, sample, slice(start, min(start + size, voxels))) for number, (sample, start) in enumerate(corners)
+    ]
+
+
+def blocks(batch: Batch, where: Sequence[Place]) -> Iterator[Block]:
+    """The blocks at some places. A block is overwritten by the next."""
+    size = max((place.voxels.stop - place.voxels.start for place in where), default=0)
     annotated, wrong = (batch.logits.new_empty(batch.classes, size, dtype=batch.dtype) for _ in range(2))
     classes = torch.arange(batch.classes, dtype=batch.dtype, device=batch.logits.device).unsqueeze(1)
-    for sample in range(samples):
-        for start in range(0, voxels, size):
-            here = slice(start, min(start + size, voxels))
-            length = here.stop - here.start
-            yield _block(batch, sample, here, classes, annotated[:, :length], wrong[:, :length])
+    for place in where:
+        length = place.voxels.stop - place.voxels.start
+        yield _block(batch, place, classes, annotated[:, :length], wrong[:, :length])
 
 
-def _block(batch: Batch, sample: int, here: slice, classes: Tensor, annotated: Tensor, wrong: Tensor) -> Block:
+def _block(batch: Batch, place: Place, classes: Tensor, annotated: Tensor, wrong: Tensor) -> Block:
+    sample, here = place.sample, place.voxels
     target = batch.target[sample, here]
     labels = target.to(batch.dtype)
     weight = None if batch.weight is None else batch.weight[sample, here].to(batch.dtype)
@@ -82,4 +103,4 @@ def _block(batch: Batch, sample: int, here: slice, classes: Tensor, annotated: T
     # log(Σ exp) = log1p(Σ exp − 1): exact for a voxel that is right with great confidence, where Σ exp rounds to 1
     entropy = (right - 1).add_(rest).log1p_().sub_(below)
     wrong.mul_(scale)
-    return Block(sample, here, annotated, wrong, rest.mul_(scale), entropy, weight, lowest, highest)
+    return Block(place, annotated, wrong, rest.mul_(scale), entropy, weight, lowest, highest)

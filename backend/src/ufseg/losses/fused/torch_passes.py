@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ufseg.losses.fused.batch import Batch
-from ufseg.losses.fused.blocks import Block, blocks
+from ufseg.losses.fused.blocks import Block, Place, blocks, places
 from ufseg.losses.fused.modulation import Modulation
+from ufseg.losses.fused.workers import share_out
 from ufseg.losses.sample import check_range_of_indices
 
 
@@ -22,23 +25,30 @@ def sum_voxels(batch: Batch, exponents: tuple[float, ...] | None, *, region: boo
     Raises:
         ValueError: if a class index has no channel.
     """
-    sums = torch.zeros(4, len(batch.target), batch.classes, dtype=torch.float64)
+    everywhere = places(batch)
+    sums = torch.zeros(len(everywhere), 4, batch.classes, dtype=torch.float64)
+    extremes = torch.zeros(len(everywhere), 2)
     modulation = None if exponents is None else Modulation(exponents)
-    extremes = []
-    for block in blocks(batch):
-        here = sums[:, block.sample]
-        here[0] += _per_class(block, None)
-        if region:
-            here[1] += _per_class(block, block.miss)
-            wrong = block.wrong if block.weight is None else block.wrong * block.weight
-            here[2] += wrong.sum(dim=1)
-        if modulation is not None:
-            factor = modulation.value(block.miss, block.annotated)
-            here[3] += _per_class(block, block.entropy if factor is None else factor.mul_(block.entropy))
-        extremes += [int(block.lowest), int(block.highest)]
-    if extremes:
-        check_range_of_indices(min(extremes), max(extremes), batch.classes)
-    return sums
+
+    def work(where: Sequence[Place]) -> None:
+        for block in blocks(batch, where):
+            here = sums[block.place.number]
+            here[0] = _per_class(block, None)
+            if region:
+                here[1] = _per_class(block, block.miss)
+                wrong = block.wrong if block.weight is None else block.wrong * block.weight
+                here[2] = wrong.sum(dim=1)
+            if modulation is not None:
+                factor = modulation.value(block.miss, block.annotated)
+                here[3] = _per_class(block, block.entropy if factor is None else factor.mul_(block.entropy))
+            extremes[block.place.number, 0] = block.lowest
+            extremes[block.place.number, 1] = block.highest
+
+    share_out(work, everywhere)
+    if everywhere:
+        check_range_of_indices(int(extremes.min()), int(extremes.max()), batch.classes)
+    # blocks are added up in their order, so that the result does not depend on the number of threads
+    return sums.reshape(len(batch.target), -1, 4, batch.classes).sum(dim=1).transpose(0, 1)
 
 
 def _per_class(block: Block, values: Tensor | None) -> Tensor:
@@ -64,22 +74,26 @@ def logit_gradient(batch: Batch, exponents: tuple[float, ...] | None, slopes: Te
     gradient = torch.empty_like(batch.logits)
     slopes = slopes.to(batch.dtype).unsqueeze(-1)
     modulation = None if exponents is None else Modulation(exponents)
-    for block in blocks(batch):
-        fn, fp, focal = slopes[1:, block.sample]  # each [C, 1]
-        shift = torch.zeros((), dtype=batch.dtype)  # −Σ_c q_c p_c − T, with q_y = −∂fn
-        if region:
-            shift = (block.annotated * fn).sum(dim=0).mul_(1 - block.miss).sub_((block.wrong * fp).sum(dim=0))
-        if modulation is not None:
-            push = (block.annotated * focal).sum(dim=0)
-            factor = modulation.slope(block.miss, block.entropy, block.annotated)
-            shift = shift + (push if factor is None else push.mul_(factor))
-        if block.weight is not None:
-            block.wrong.mul_(block.weight)
-        block.wrong.mul_(fp + shift if region else shift)
-        total = block.wrong.sum(dim=0)
-        target = gradient[block.sample, :, block.voxels]
-        if target.shape == block.wrong.shape and target.dtype == batch.dtype:
-            torch.addcmul(block.wrong, block.annotated, total, value=-1, out=target)
-        else:
-            target.copy_(block.wrong.addcmul_(block.annotated, total, value=-1)[-target.shape[0] :])
+
+    def work(where: Sequence[Place]) -> None:
+        for block in blocks(batch, where):
+            fn, fp, focal = slopes[1:, block.place.sample]  # each [C, 1]
+            shift = torch.zeros((), dtype=batch.dtype)  # −Σ_c q_c p_c − T, with q_y = −∂fn
+            if region:
+                shift = (block.annotated * fn).sum(dim=0).mul_(1 - block.miss).sub_((block.wrong * fp).sum(dim=0))
+            if modulation is not None:
+                push = (block.annotated * focal).sum(dim=0)
+                factor = modulation.slope(block.miss, block.entropy, block.annotated)
+                shift = shift + (push if factor is None else push.mul_(factor))
+            if block.weight is not None:
+                block.wrong.mul_(block.weight)
+            block.wrong.mul_(fp + shift if region else shift)
+            total = block.wrong.sum(dim=0)
+            target = gradient[block.place.sample, :, block.place.voxels]
+            if target.shape == block.wrong.shape and target.dtype == batch.dtype:
+                torch.addcmul(block.wrong, block.annotated, total, value=-1, out=target)
+            else:
+                target.copy_(block.wrong.addcmul_(block.annotated, total, value=-1)[-target.shape[0] :])
+
+    share_out(work, places(batch))
     return gradient
