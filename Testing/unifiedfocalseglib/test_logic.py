@@ -297,6 +297,11 @@ class TestProcess:
         assert not process.is_running()
         assert "No backend is running" in logic.backend_problem()
 
+    def test_python_files_in_the_current_folder_are_not_imported(self, tmp_path, monkeypatch):
+        (tmp_path / "typer.py").write_text("raise SystemExit('the wrong typer')")
+        monkeypatch.chdir(tmp_path)
+        BackendProcess.start(sys.executable, tmp_path / "workspace", device="cpu").stop()
+
     def test_missing_python(self, tmp_path):
         with pytest.raises(BackendError, match=r"/no/python could not be started \(No such file"):
             BackendProcess.start("/no/python", tmp_path)

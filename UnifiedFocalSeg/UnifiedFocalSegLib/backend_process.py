@@ -187,6 +187,8 @@ def startup_environment() -> dict[str, str]:
     for name in ("PYTHONHOME", "PYTHONPATH"):
         environment.pop(name, None)
     environment["PYTHONUNBUFFERED"] = "1"
+    # Else ``python -m`` would prefer a stray torch.py or typer.py in whatever folder Slicer was started from.
+    environment["PYTHONSAFEPATH"] = "1"
     return environment
 
 
