@@ -63,8 +63,10 @@ def share_out(work: Callable[[Sequence[Item]], None], items: Sequence[Item]) -> 
         work(items)
         return
 
+    inference = torch.is_inference_mode_enabled()  # each thread has modes of its own
+
     def part(index: int) -> None:
-        with torch.no_grad():
+        with torch.inference_mode(inference), torch.no_grad():
             work(items[index * len(items) // count : (index + 1) * len(items) // count])
 
     list(_workers().map(part, range(count)))
