@@ -108,14 +108,14 @@ def test_same_for_any_parameters(
     if ignore:
         labels[torch.rand(labels.shape, generator=generator) < 0.3] = 255
     settings_: dict[str, Any] = {"ignore_index": 255} if ignore else {}
-    for key, high in (("delta", 1.0), ("gamma", 0.95)):
+    if bound == 0 and (scale > 1 or ignore):
+        bound = 1e-6  # without a bound the slope of u^e has no limit at u = 0
+    for key, (low, high) in {"delta": (0.05, 0.95) if bound == 0 else (0.0, 1.0), "gamma": (0.0, 0.95)}.items():
         if key in options(name):
-            one = st.floats(0, high)
+            one = st.floats(low, high)
             settings_[key] = numbers.draw(st.lists(one, min_size=count, max_size=count) if per_class else one)
     if "bound" in options(name):
         settings_["bound"] = bound
-        if bound == 0 and scale > 10:
-            settings_["bound"] = 1e-6  # without a bound the slope of u^e has no limit at u = 0
     assert_same(name, logits, labels, tolerance=1e-9, **settings_)
 
 
