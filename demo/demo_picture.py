@@ -46,6 +46,7 @@ def draw(
     examples: Sequence[Example],
     class_names: Sequence[str],
     class_values: Sequence[int],
+    modality: str,
     curves: dict[str, list[dict[str, float]]],
     before: Sequence[float],
     after: Sequence[float],
@@ -59,6 +60,7 @@ def draw(
         examples: the cases to draw, one row each.
         class_names: names in the order of `class_values`.
         class_values: values in the label maps.
+        modality: of CT, the window is set to the labelled tissue.
         curves: training histories by name, each a list of ``{"seconds", "loss"}``.
         before: mean Dice of every test case with the first model.
         after: the same with the retrained model, same order.
@@ -70,7 +72,9 @@ def draw(
     pictures = figure.add_gridspec(rows, 3, left=0.01, right=0.69, bottom=bottom, top=top, wspace=0.03, hspace=0.12)
     plots = figure.add_gridspec(2, 1, left=0.77, right=0.985, bottom=bottom + 0.03, top=top, hspace=0.42)
     for row, example in enumerate(examples):
-        _draw_example([figure.add_subplot(pictures[row, column]) for column in range(3)], example, class_values)
+        _draw_example(
+            [figure.add_subplot(pictures[row, column]) for column in range(3)], example, class_values, modality
+        )
     _draw_curves(figure.add_subplot(plots[0]), curves)
     _draw_pairs(figure.add_subplot(plots[1]), before, after)
     handles = [Line2D([], [], color=COLORS[i % len(COLORS)], lw=2, label=n) for i, n in enumerate(class_names)]
@@ -82,13 +86,14 @@ def draw(
     plt.close(figure)
 
 
-def _draw_example(axes: Sequence[Axes], example: Example, values: Sequence[int]) -> None:
+def _draw_example(axes: Sequence[Axes], example: Example, values: Sequence[int], modality: str) -> None:
     image, geometry = to_canonical(example.image, example.geometry)
     maps = [to_canonical(m, example.geometry)[0] for m in (example.reference, example.before, example.after)]
-    axis = int(np.argmax([_largest_slice(maps[0], a) for a in range(3)]))
-    index = int(np.argmax((maps[0] > 0).sum(axis=tuple(a for a in range(3) if a != axis))))
+    shown = [_shown_by_slice(maps[0], a) for a in range(3)]
+    axis = int(np.argmax([s.max() for s in shown]))
+    index = int(np.argmax(shown[axis]))
     spacing = [s for a, s in enumerate(reversed(geometry.spacing)) if a != axis]
-    window = np.percentile(image, (1, 99.5))
+    window = _window(image, maps[0], modality)
     titles = (
         f"{example.name}, {VIEWS[axis]}: reference",
         f"before: mean Dice {example.dice_before:.3f}",
@@ -113,8 +118,23 @@ def _draw_example(axes: Sequence[Axes], example: Example, values: Sequence[int])
         ax.set_axis_off()
 
 
-def _largest_slice(mask: NDArray[Any], axis: int) -> int:
-    return int((mask > 0).sum(axis=tuple(a for a in range(3) if a != axis)).max())
+def _shown_by_slice(label: NDArray[Any], axis: int) -> NDArray[np.float64]:
+    """How much of the labels each slice across `axis` shows; each class weighs alike, so that small ones are seen."""
+    shown = np.zeros(label.shape[axis])
+    for value in set(np.unique(label).tolist()) - {0}:
+        in_slice = (label == value).sum(axis=tuple(a for a in range(3) if a != axis))
+        shown += in_slice / np.count_nonzero(label == value)
+    return shown
+
+
+def _window(image: NDArray[Any], label: NDArray[Any], modality: str) -> tuple[float, float]:
+    """Intensities drawn black and white."""
+    if modality != "CT" or not label.any():
+        low, high = np.percentile(image, (1, 99.5))
+        return float(low), float(high)
+    # From air to bone, soft tissue would be one grey.
+    low, high = np.percentile(image[label > 0], (0.5, 99.5))
+    return float(2 * low - high), float(2 * high - low)
 
 
 def _draw_curves(ax: Axes, curves: dict[str, list[dict[str, float]]]) -> None:

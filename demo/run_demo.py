@@ -185,6 +185,7 @@ class Demo:
             examples,
             self.data.classes.names,
             self.data.classes.values,
+            self.data.modality,
             curves,
             [p[0] for p in pairs.values()],
             [p[1] for p in pairs.values()],

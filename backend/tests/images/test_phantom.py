@@ -49,9 +49,9 @@ def test_cases_are_oblique_anisotropic_and_differ() -> None:
     geometries = [phantom_case(0, n)[0].geometry for n in range(1, 6)]
     assert len({g.size for g in geometries}) > 1
     for geometry in geometries:
-        assert 60 <= geometry.size[0] <= 68
-        assert 44 <= geometry.size[2] <= 52
-        assert geometry.spacing == (2.2, 2.2, 3.0)
+        assert 44 <= geometry.size[0] <= 48
+        assert 28 <= geometry.size[2] <= 32
+        assert geometry.spacing == (3.0, 3.0, 4.5)
         assert 0 < np.abs(geometry.matrix - np.eye(3)).max() < 0.3
 
 
