@@ -53,6 +53,11 @@ def test_a_task_is_trained_promoted_exported_and_predicts(
     assert listed[1].split("\t")[:2] == ["1", "promoted"]
     exported = ufseg("models", "export", "Phantom", "--output", tmp_path / "model", "--workspace", workspace)
     assert exported.returncode == 0, exported.stderr
+    nowhere = image / "model"  # below a file
+    refused = ufseg("models", "export", "Phantom", "--output", nowhere, "--workspace", workspace)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: Version 1 (")
+    assert str(nowhere) in refused.stderr
     predicted = ufseg("predict", image, "--model", tmp_path / "model", "--output", tmp_path / "out")
     assert predicted.returncode == 0, predicted.stderr
     assert len(list((tmp_path / "out").iterdir())) == 1
@@ -77,3 +82,14 @@ def test_a_task_is_shown_as_json(ufseg: Run, workspace: Path) -> None:
 def test_a_class_without_a_value_is_a_usage_error(ufseg: Run, tmp_path: Path, given: str) -> None:
     done = ufseg("tasks", "create", "T", "--class", given, "--workspace", tmp_path)
     assert done.returncode == 2
+
+
+def test_cases_refused_for_one_reason_are_named_together_and_leave_nothing(
+    ufseg: Run, phantom: Path, tmp_path: Path
+) -> None:
+    assert ufseg("tasks", "create", "Bones", "--class", "bone=1", "--workspace", tmp_path).returncode == 0
+    done = ufseg("cases", "import", "Bones", phantom, "--workspace", tmp_path)
+    assert done.returncode == 1
+    assert "6 cases were refused." in done.stderr
+    assert done.stderr.count("There is no class named 'liver'") == 1
+    assert len(ufseg("cases", "list", "Bones", "--workspace", tmp_path).stdout.splitlines()) == 1

@@ -47,7 +47,7 @@ def import_cases(
     found = read_dataset(dataset)
     for sentence in found.warnings:
         err.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    refused: list[str] = []
+    refused: dict[str, list[str]] = {}
     with open_workspace(workspace) as opened, ProgressDisplay("import") as show:
         task_id = opened.tasks.find(task).id
         for index, case in enumerate(found.cases):
@@ -55,8 +55,12 @@ def import_cases(
             try:
                 import_case(opened, task_id, case, found.classes, author or getpass.getuser())
             except InputError as error:
-                refused.append(f"{case.id}: {error}")
+                refused.setdefault(str(error), []).append(case.id)
         show(Progress(1.0, "done"))
-    out.print(f"{len(found.cases) - len(refused)} of {len(found.cases)} cases imported.", markup=False)
+    count = sum(map(len, refused.values()))
+    out.print(f"{len(found.cases) - count} of {len(found.cases)} cases imported.", markup=False)
     if refused:
-        raise DatasetError(f"{len(refused)} cases were refused. " + " | ".join(refused))
+        reasons = " | ".join(f"{', '.join(ids)}: {sentence}" for sentence, ids in refused.items())
+        raise DatasetError(
+            f"{count} case{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} refused. {reasons}"
+        )

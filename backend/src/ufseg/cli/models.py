@@ -11,7 +11,7 @@ import typer
 
 from ufseg.cli.console import WorkspaceOption, default_workspace, out, print_table
 from ufseg.cli.tasks import open_workspace
-from ufseg.errors import InputError
+from ufseg.errors import InputError, StorageError
 
 app = typer.Typer(help="List, promote, roll back and export model versions.", no_args_is_help=True)
 
@@ -82,7 +82,7 @@ def rollback(
 def export(
     task: TaskArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to make; it must not exist.")],
-    version: Annotated[str | None, typer.Option(help="Number or id [default: the one in use].")] = None,
+    version: Annotated[str | None, typer.Option(help="Number or id; the one in use if left out.")] = None,
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
 ) -> None:
     """Copy a version as a model folder for ``ufseg predict --model``."""
@@ -91,5 +91,14 @@ def export(
     with open_workspace(workspace) as opened:
         task_id = opened.tasks.find(task).id
         chosen = opened.models.find(task_id, version) if version else opened.models.require_promoted(task_id)
-        shutil.copytree(opened.model_folder(chosen.id), output)
+        source = opened.model_folder(chosen.id)
+        try:
+            shutil.copytree(source, output)
+        except (OSError, shutil.Error) as error:
+            shutil.rmtree(output, ignore_errors=True)
+            needed = sum(file.stat().st_size for file in source.iterdir())
+            raise StorageError(
+                f"Version {chosen.number} ({needed / 1e6:.1f} MB) could not be written to {output}, and nothing was "
+                f"left there: {error}. Free some space or choose another folder."
+            ) from error
     out.print(f"Version {chosen.number} written to {output}.", markup=False)

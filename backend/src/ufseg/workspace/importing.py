@@ -29,11 +29,17 @@ def import_case(
     """
     from ufseg.images.reading import read_image, read_label_map
 
-    images = [workspace.files.add_image(read_image(path)).sha256 for path in case.images]
-    added, _ = workspace.cases.add(task_id, case.id, case.subject, images)
-    if case.label is None:
+    images = [read_image(path) for path in case.images]
+    # Before the case is made: one whose label map is refused must not stay behind without it.
+    label_map = None if case.label is None else read_label_map(case.label, classes, images[0].geometry)
+    table = workspace.tasks.get(task_id).class_table
+    labelled = [] if label_map is None else classes.entries
+    same_values = all(entry.value == table.value_of(entry.name) for entry in labelled)
+    stored = [workspace.files.add_image(image).sha256 for image in images]
+    added, _ = workspace.cases.add(task_id, case.id, case.subject, stored)
+    if label_map is None:
         return added, None
-    label = workspace.files.add_label_map(read_label_map(case.label, classes, added.geometry), classes)
+    label = workspace.files.add_label_map(label_map, classes)
     request = RevisionRequest(
         label=label.sha256,
         classes=dict(zip(classes.names, classes.values, strict=True)),
@@ -41,8 +47,6 @@ def import_case(
         origin="imported",
         region=case.region,
     )
-    table = workspace.tasks.get(task_id).class_table
-    same_values = all(entry.value == table.value_of(entry.name) for entry in classes.entries)
     newest = workspace.revisions.of_case(added.id)[-1:]
     # Importing a folder twice must not give every case a second, equal revision.
     if same_values and newest and newest[0].label == label.sha256 and newest[0].region == case.region:
