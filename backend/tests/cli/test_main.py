@@ -41,3 +41,16 @@ def test_output_survives_a_locale_without_the_signs_it_uses(ufseg: Run, tmp_path
     assert shown.returncode == 0, shown.stderr
     listed = ufseg("tasks", "list", "--workspace", tmp_path, PYTHONIOENCODING="ascii")
     assert listed.returncode == 0, listed.stderr
+
+
+def test_help_shows_the_defaults_it_names(ufseg: Run) -> None:
+    """Rich would take words in brackets for markup and leave them out."""
+    assert "5m if left out" in ufseg("train", "--help").stdout
+    assert "UFSEG_WORKSPACE" in ufseg("serve", "--help").stdout
+    assert "in use if left out" in ufseg("models", "export", "--help").stdout
+
+
+def test_a_computing_command_names_itself_in_usage_errors(ufseg: Run, tmp_path: Path) -> None:
+    done = ufseg("predict", "scan.nii.gz", "--output", tmp_path)
+    assert done.returncode == 2
+    assert "Usage: ufseg predict" in done.stderr

@@ -13,8 +13,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ufseg.cli.train_folder import HELD_OUT_FRACTION, split
+from ufseg.images.case_files import CaseFiles
+from ufseg.images.class_table import ClassTable
+from ufseg.images.datasets import Dataset
 from ufseg.images.reading import read_image, read_label_map
 from ufseg.networks.model_folder import read_description
+from ufseg.workspace.membership import place_of
 
 from .conftest import Run
 
@@ -152,3 +157,71 @@ def test_nothing_to_resume_is_said(ufseg: Run, phantom: Path, tmp_path: Path) ->
     done = ufseg("train", phantom, "--output", tmp_path / "model", "--epochs", 1, "--resume")
     assert done.returncode == 1
     assert "no checkpoint" in done.stderr
+
+
+def test_a_model_of_colour_images_segments_them(ufseg: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name in ("images", "labels"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for number in range(2):
+        disc = np.hypot(*(np.indices((32, 32)) - 16)) < 8 + number
+        colours = random.normal(60, 9, (32, 32, 3)) + 90 * disc[..., None]
+        image = sitk.GetImageFromArray(colours.astype(np.uint8), isVector=True)
+        sitk.WriteImage(image, str(tmp_path / "data" / "images" / f"{number}.png"))
+        sitk.WriteImage(
+            sitk.GetImageFromArray(disc.astype(np.uint8)), str(tmp_path / "data" / "labels" / f"{number}.png")
+        )
+    trained = ufseg("train", tmp_path / "data", "--output", tmp_path / "model", "--epochs", 1, "--device", "cpu")
+    assert trained.returncode == 0, trained.stderr
+    assert len(read_description(tmp_path / "model").channel_names) == 3
+    image = tmp_path / "data" / "images" / "0.png"
+    done = ufseg("predict", image, "--model", tmp_path / "model", "--output", tmp_path / "out", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "0.nii.gz").is_file()
+
+
+def test_one_image_that_cannot_be_used_is_answered_with_its_sentence_alone(
+    ufseg: Run, model: Path, tmp_path: Path
+) -> None:
+    done = ufseg("predict", tmp_path / "absent.nii.gz", "--model", model, "--output", tmp_path / "out")
+    assert done.returncode == 1
+    assert f"Error: There is no file {tmp_path / 'absent.nii.gz'}." in done.stderr
+
+
+def test_an_output_that_is_a_file_is_refused_before_the_work(
+    ufseg: Run, phantom: Path, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    trained = ufseg("train", phantom, "--output", tmp_path / "file", "--epochs", 1)
+    image = sorted((phantom / "images").iterdir())[0]
+    predicted = ufseg("predict", image, "--model", model, "--output", tmp_path / "file")
+    for done in (trained, predicted):
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert f"{tmp_path / 'file'}" in done.stderr
+    assert "training" not in trained.stdout
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_prediction_on_another_grid_is_refused_with_both_files(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
+    shutil.copytree(phantom / "labels", tmp_path / "predicted")
+    path = sorted((tmp_path / "predicted").iterdir())[0]
+    image = sitk.ReadImage(str(path))
+    sitk.WriteImage(image[:-1, :, :], str(path))
+    done = ufseg("evaluate", tmp_path / "predicted", phantom / "labels")
+    assert done.returncode == 1
+    assert f"The prediction {path} and its reference {phantom / 'labels' / path.name}" in done.stderr
+    assert f"{image.GetSize()[0]}, " in done.stderr
+
+
+def test_of_five_subjects_one_at_least_is_held_out(tmp_path: Path) -> None:
+    def dataset(count: int) -> Dataset:
+        cases = [CaseFiles(id=f"c{n}", subject=f"c{n}", images=(tmp_path,), label=tmp_path) for n in range(count)]
+        return Dataset("d", ClassTable.of({"a": 1}), None, ["image"], cases)
+
+    chosen_by_hash = {f"c{n}" for n in range(5) if place_of(f"c{n}") < HELD_OUT_FRACTION}
+    assert not chosen_by_hash
+    training, held_out = split(dataset(5), tmp_path)
+    assert len(held_out) == 1
+    assert len(training) == 4
+    assert split(dataset(4), tmp_path)[1] == []

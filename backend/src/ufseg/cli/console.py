@@ -37,7 +37,7 @@ def default_workspace() -> Path:
 
 WorkspaceOption = Annotated[
     Path,
-    typer.Option("--workspace", "-w", help="Folder of tasks, cases and models [env: UFSEG_WORKSPACE]."),
+    typer.Option("--workspace", "-w", help="Folder of tasks, cases and models, or set UFSEG_WORKSPACE."),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
@@ -51,8 +51,17 @@ def errors_in_words() -> Iterator[None]:
         err.print(f"Error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     except ValidationError as error:
-        details = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}" for e in error.errors())
+        details = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'value'}: {str(e['msg']).removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         err.print(f"Error: not valid: {details}.", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        text = f"Error: {error.filename} cannot be read or written: {error.strerror}. Check the path, its permissions"
+        err.print(f"{text} and the free space.", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -96,7 +96,13 @@ def _score(
         progress(Progress(number / len(reference), case))
         truth = read_label_map(path, table)
         for name, paths in predicted.items():
-            prediction = read_label_map(paths[case], table, truth.geometry)
+            prediction = read_label_map(paths[case], table)
+            prediction.geometry.require_same(
+                truth.geometry,
+                f"The prediction {paths[case]}",
+                f"its reference {path}",
+                "Compare label maps of the same image, on that image's grid.",
+            )
             results[name][case] = score_case(prediction, truth, table, tolerances)
     return results
 

@@ -57,7 +57,7 @@ def main() -> None:
             # Where the locale knows no "×" or "–", a question mark is better than a traceback.
             stream.reconfigure(errors="replace")
     with errors_in_words():
-        app()
+        app(prog_name="ufseg")  # also where the computing commands start themselves again
     sys.exit(0)
 
 

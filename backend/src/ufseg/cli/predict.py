@@ -58,6 +58,8 @@ def predict(
                 label = predictor.predict(image, progress=show, cancelled=stop)
             write_label_map(target, label, description.classes)
         except InputError as error:
+            if len(cases) == 1:
+                raise
             failures.append(f"{files[0]}: {error}")
             continue
         out.print(f"{target}", markup=False, highlight=False, soft_wrap=True)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ufseg.plans.plan import Modality
 
 HELD_OUT_FRACTION = 0.2
+FEWEST_SUBJECTS = 5
+"""From so many subjects on, one is held out even if the hash chooses none."""
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
@@ -31,8 +33,9 @@ def train_folder(
 ) -> None:
     """Train a model folder and score it on held-out cases.
 
-    About a fifth of the subjects, chosen by the same stable hash as in a workspace, are not trained on. A checkpoint in
-    `output` makes an interrupted training resumable and is removed when the model is written.
+    About a fifth of the subjects, chosen by the same stable hash as in a workspace, are not trained on; of five or
+    more subjects, at least one. A checkpoint in `output` makes an interrupted training resumable and is removed when
+    the model is written.
 
     Args:
         dataset: a layout of `ufseg.images.datasets.read_dataset`.
@@ -58,13 +61,15 @@ def train_folder(
 
     if (output / DESCRIPTION_FILE).exists():
         raise InputError(f"{output} holds a model already, and it exists only once. Name another folder.")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file, and the model needs a folder. Name another one.")
     checkpoint = output / CHECKPOINT_FILE
     if resume and not checkpoint.exists():
         raise InputError(f"There is no checkpoint to resume in {output}. Start without --resume.")
     found = read_dataset(dataset)
     for sentence in found.warnings:
         _say(sentence)
-    training, held_out = _split(found, dataset)
+    training, held_out = split(found, dataset)
     if modality is None and found.modality is None:
         _say("The dataset does not say what its images are; they are normalised one by one. Of CT, give --modality CT.")
     hardware = choose_device(device)
@@ -114,17 +119,24 @@ def train_folder(
     out.print(f"Model written to {output}.", markup=False, highlight=False, soft_wrap=True)
 
 
-def _split(found: Dataset, folder: Path) -> tuple[list[CaseFiles], list[CaseFiles]]:
+def split(found: Dataset, folder: Path) -> tuple[list[CaseFiles], list[CaseFiles]]:
     """Training and held-out cases; all are for training if there are too few subjects to hold any out."""
-    from ufseg.workspace.membership import membership_of
+    from ufseg.workspace.membership import place_of
 
     labelled = [c for c in found.cases if c.label is not None]
     if not labelled:
         raise DatasetError(f"None of the {len(found.cases)} cases of {folder} has a label map. Label some first.")
-    held_out = [c for c in labelled if membership_of(c.subject, HELD_OUT_FRACTION) == "validation"]
-    training = [c for c in labelled if c not in held_out]
+    subjects = sorted({c.subject for c in labelled}, key=place_of)
+    chosen = {s for s in subjects if place_of(s) < HELD_OUT_FRACTION}
+    if not chosen and len(subjects) >= FEWEST_SUBJECTS:
+        chosen = {subjects[0]}
+    held_out = [c for c in labelled if c.subject in chosen]
+    training = [c for c in labelled if c.subject not in chosen]
     if not training or not held_out:
-        _say("Too few subjects to hold any out: the model is not scored. Use ufseg evaluate on other cases.")
+        _say(
+            f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'} are too few to hold any out: the model is not "
+            "scored. Use ufseg evaluate on other cases."
+        )
         return labelled, []
     return training, held_out
 

@@ -123,7 +123,7 @@ def _description(spec: TrainingSpec, plan: Plan, loss: Loss, seconds: float, dev
         task=spec.task,
         plan=plan,
         classes=spec.classes,
-        channel_names=list(spec.channels),
+        channel_names=_channel_names(spec, plan),
         loss=LossChoice(name=loss.name, options=loss.options),
         trained_on=list(spec.revisions),
         seconds=seconds,
@@ -131,6 +131,12 @@ def _description(spec: TrainingSpec, plan: Plan, loss: Loss, seconds: float, dev
         created=datetime.now(timezone.utc),
         ufseg_version=__version__,
     )
+
+
+def _channel_names(spec: TrainingSpec, plan: Plan) -> list[str]:
+    """The names given, or numbers where colour files hold more channels than a dataset's description counts."""
+    count = len(plan.normalisation)
+    return list(spec.channels) if len(spec.channels) == count else [f"channel {n + 1}" for n in range(count)]
 
 
 def _flat(scores: CaseScores) -> dict[str, float] | None:

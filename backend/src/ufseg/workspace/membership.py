@@ -16,5 +16,9 @@ def membership_of(subject: str, validation_fraction: float) -> Membership:
         subject: who was imaged.
         validation_fraction: expected share of subjects in validation, 0 to 1.
     """
-    digest = hashlib.sha256(f"ufseg:{subject}".encode()).digest()
-    return "validation" if int.from_bytes(digest, "big") / 2**256 < validation_fraction else "training"
+    return "validation" if place_of(subject) < validation_fraction else "training"
+
+
+def place_of(subject: str) -> float:
+    """The subject's hash as a number from 0 to 1."""
+    return int.from_bytes(hashlib.sha256(f"ufseg:{subject}".encode()).digest(), "big") / 2**256
