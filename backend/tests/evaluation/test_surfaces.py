@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from monai.metrics import compute_surface_dice
+from scipy.spatial import KDTree
 
 from ufseg.evaluation.surfaces import surface_distances
 
@@ -147,6 +148,22 @@ def test_agrees_with_monai_in_three_dimensions(seed: int) -> None:
         theirs = compute_surface_dice(*one_hot, [tolerance], spacing=spacing, use_subvoxels=True)
         ours = surface_distances(smooth[0], smooth[1], spacing).surface_dice(tolerance)
         assert ours == pytest.approx(float(theirs), abs=1e-5)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 0.7, 0.9)])
+@pytest.mark.parametrize("size", [2.5, 7.0])
+def test_far_surfaces_are_measured_as_exactly(spacing: tuple[float, ...], size: float) -> None:
+    # A small and a large structure around it, farther apart than the search for near surfaces reaches.
+    shape = tuple(int(62 / s) for s in spacing)
+    masks = ball(shape, size, spacing), ball(shape, 29, spacing)
+    corners = []
+    for mask in masks:
+        padded = np.pad(mask, 1).astype(int)
+        around = itertools.product((slice(0, -1), slice(1, None)), repeat=3)
+        inside = sum(padded[part] for part in around)
+        corners.append(np.argwhere((inside > 0) & (inside < 8)) * spacing)
+    expected = max(KDTree(corners[1]).query(corners[0])[0].max(), KDTree(corners[0]).query(corners[1])[0].max())
+    assert surface_distances(*masks, spacing).hausdorff(100) == pytest.approx(expected, abs=1e-3)
 
 
 @given(MASKS, MASKS, SPACINGS, st.tuples(st.integers(0, 4), st.integers(0, 4)), st.sampled_from([0.25, 2.0, 8.0]))

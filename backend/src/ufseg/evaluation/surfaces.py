@@ -18,11 +18,15 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 # Spacings from headers in single precision make distances a little longer or shorter than meant.
 ROUNDING_MM = 1e-4
+# An element is far if it is farther than this many voxels from the other surface; more of them than this are many.
+FAR_STEPS = 16
+MANY_FAR = 200
 
 
 @dataclass(frozen=True)
@@ -114,15 +118,40 @@ def _areas(spacing: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.
 def _nearest(here: NDArray[np.bool_], there: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
     """Distance of each element of `here` to the nearest of `there`, in millimetres.
 
-    A k-d tree over the elements needs neither the time nor the memory of a distance at every voxel; elements that
-    both surfaces share need no search.
+    Elements that both surfaces share need no search. For near ones a k-d tree over the elements needs neither the time
+    nor the memory of a distance at every voxel; a far one, with much of the other surface about equally far, would
+    visit most of the tree, so that many of them are looked up in a distance map.
     """
     shared = there[here]
     distances = np.zeros(shared.size)
-    if not shared.all():
-        apart = here & ~there
-        tree = KDTree(np.argwhere(there) * np.asarray(spacing), leafsize=32)
-        distances[~shared] = tree.query(np.argwhere(apart) * np.asarray(spacing))[0]
+    if shared.all():
+        return distances
+    steps = np.asarray(spacing, dtype=np.float64)
+    points = np.argwhere(here & ~there) * steps
+    tree = KDTree(np.argwhere(there) * steps, leafsize=32)
+    reach = FAR_STEPS * float(np.prod(steps)) ** (1 / steps.size)
+    found: NDArray[np.float64] = np.asarray(tree.query(points, distance_upper_bound=reach)[0])
+    far = np.isinf(found)
+    if np.count_nonzero(far) > MANY_FAR:
+        found[far] = _from_distance_map(here & ~there, there, spacing)[far]
+    elif far.any():
+        found[far] = tree.query(points[far])[0]
+    distances[~shared] = found
+    return distances
+
+
+def _from_distance_map(
+    here: NDArray[np.bool_], there: NDArray[np.bool_], spacing: Sequence[float]
+) -> NDArray[np.float32]:
+    """Distance of each element of `here` to the nearest of `there` in millimetres, to about a ten-thousandth.
+
+    ITK's map needs a third of the time and a quarter of the memory of scipy's, which keeps indices for all axes.
+    """
+    image = sitk.GetImageFromArray(there.view(np.uint8))
+    image.SetSpacing([float(s) for s in reversed(spacing)])
+    signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
+    del image
+    distances: NDArray[np.float32] = np.abs(sitk.GetArrayViewFromImage(signed)[here])
     return distances
 
 
