@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from workspace_samples import CLASSES, GRID, add_task, sample
 
-from ufseg.errors import LabelError
+from ufseg.errors import InputError, LabelError
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.images.image import Image, LabelMap
@@ -59,3 +59,11 @@ def test_a_case_without_a_label_has_no_side(workspace: Workspace, files: CaseFil
     case, revision = import_case(workspace, task.id, files.model_copy(update={"label": None}), CLASSES, "me")
     assert revision is None
     assert case.membership is None
+
+
+def test_known_images_of_another_subject_are_refused(workspace: Workspace, files: CaseFiles) -> None:
+    task = add_task(workspace)
+    first, _ = import_case(workspace, task.id, files.model_copy(update={"label": None}), CLASSES, "me")
+    with pytest.raises(InputError, match=r"'s', but the dataset says 'other'"):
+        import_case(workspace, task.id, files.model_copy(update={"subject": "other"}), CLASSES, "me")
+    assert workspace.cases.of_task(task.id) == [first]

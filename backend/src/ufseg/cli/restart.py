@@ -12,5 +12,7 @@ def with_computing_environment() -> None:
 
     missing = {name: value for name, value in computing_environment().items() if name not in os.environ}
     if missing:
+        # Where the program was started from may hold files that are named like modules.
+        missing["PYTHONSAFEPATH"] = "1"
         arguments = [sys.executable, "-m", "ufseg.cli.main", *sys.argv[1:]]
         os.execve(sys.executable, arguments, os.environ | missing)

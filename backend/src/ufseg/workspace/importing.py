@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ufseg.errors import InputError
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.workspace.records import Case, LabelRevision
@@ -25,7 +26,8 @@ def import_case(
         The case, and the new revision or None.
 
     Raises:
-        InputError: the images or the label map cannot be used; what of them was stored already stays unused.
+        InputError: the images or the label map cannot be used, or the images are known under another subject; what of
+            them was stored already stays unused.
     """
     from ufseg.images.reading import read_image, read_label_map
 
@@ -37,6 +39,11 @@ def import_case(
     same_values = all(entry.value == table.value_of(entry.name) for entry in labelled)
     stored = [workspace.files.add_image(image).sha256 for image in images]
     added, _ = workspace.cases.add(task_id, case.id, case.subject, stored)
+    if added.subject != case.subject:
+        raise InputError(
+            f"The images are those of case {added.name!r}, whose subject is {added.subject!r}, but the dataset says "
+            f"{case.subject!r}. A subject decides for good between training and validation; correct subjects.json."
+        )
     if label_map is None:
         return added, None
     label = workspace.files.add_label_map(label_map, classes)
