@@ -65,5 +65,5 @@ def test_known_images_of_another_subject_are_refused(workspace: Workspace, files
     task = add_task(workspace)
     first, _ = import_case(workspace, task.id, files.model_copy(update={"label": None}), CLASSES, "me")
     with pytest.raises(InputError, match=r"'s', but the dataset says 'other'"):
-        import_case(workspace, task.id, files.model_copy(update={"subject": "other"}), CLASSES, "me")
+        import_case(workspace, task.id, files.model_copy(update={"subject": "other", "label": None}), CLASSES, "me")
     assert workspace.cases.of_task(task.id) == [first]
