@@ -43,6 +43,14 @@ def test_without_focus_the_focal_part_is_half_the_cross_entropy(shape: tuple[int
     assert close(part(logits, labels), 0.5 * create("cross-entropy")(logits, labels))
 
 
+@shapes
+@pytest.mark.parametrize("kind", ["symmetric", "asymmetric"])
+def test_unified_focal_without_focus_is_dice_plus_cross_entropy(shape: tuple[int, ...], kind: str) -> None:
+    logits, labels = batch(shape)
+    unified = create(f"{kind}-unified-focal", focal_weight=2 / 3, delta=0.5, gamma=0.0, smooth=1e-6)
+    assert close(3 * unified(logits, labels), create("dice-cross-entropy")(logits, labels))
+
+
 @pytest.mark.parametrize("delta", [0.2, 0.6])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_focal_with_complementary_weights_is_symmetric_focal(delta: float, gamma: float) -> None:
