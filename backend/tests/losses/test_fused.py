@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -262,6 +264,39 @@ def test_fused_with_tensors_it_cannot_take_is_refused() -> None:
         loss(logits, labels + (labels == 2).long())
     with pytest.raises(ValueError, match=r'implementation must be .* got "?\'?fast'):
         create("dice", implementation="fast")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_tensors_of_monai_are_taken_and_get_their_gradient() -> None:
+    meta = pytest.importorskip("monai.data").MetaTensor
+    logits, labels = batch((2, 3, 6, 5))
+    loss = create("asymmetric-unified-focal", implementation="fused")
+    value, gradient = value_and_gradient(loss, logits, labels, torch.ones(2, 6, 5))
+    theirs = value_and_gradient(loss, meta(logits), meta(labels.unsqueeze(1)), meta(torch.ones(2, 6, 5)))
+    assert torch.equal(theirs[0], value)
+    assert torch.equal(torch.as_tensor(theirs[1]), gradient)
+
+
+def test_an_empty_batch_is_left_to_the_reference() -> None:
+    assert create("cross-entropy", reduction="sum")(torch.zeros(0, 3, 4), torch.zeros(0, 4, dtype=torch.uint8)) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_starts_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ENTRIES", 30)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        logits, labels = batch((2, 3, 6, 5))
+        expected = create("dice")(logits, labels)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            os._exit(0 if torch.equal(create("dice")(logits, labels), expected) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_second_derivatives_are_refused_and_left_to_the_reference() -> None:

@@ -13,6 +13,8 @@ from ufseg.losses.sample import is_dense
 
 def obstacle_of_tensors(logits: Tensor, target: Tensor, weight: Tensor | None) -> str | None:
     """Why a call with these tensors cannot be fused, as a sentence; None if it can."""
+    if logits.numel() == 0:
+        return "An empty batch has nothing to pass over."
     if is_dense(logits, target):
         return "The fused losses take class indices, not a one-hot target."
     if weight is not None and weight.requires_grad:

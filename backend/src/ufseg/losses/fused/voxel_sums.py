@@ -53,8 +53,10 @@ def read_batch(logits: Tensor, target: Tensor, weight: Tensor | None, ignore_ind
         ValueError, TypeError: if they do not fit.
     """
     check_prediction(logits)
-    voxel_weight = None if weight is None else with_channel(weight, logits, "weight map").flatten(1)
-    return Batch(logits.flatten(2), class_indices(logits, target).flatten(1), voxel_weight, ignore_index)
+    logits = logits.as_subclass(Tensor)  # MONAI's MetaTensor and the like would carry their metadata through each block
+    indices = class_indices(logits, target.as_subclass(Tensor)).flatten(1)
+    voxel_weight = None if weight is None else with_channel(weight.as_subclass(Tensor), logits, "weight map").flatten(1)
+    return Batch(logits.flatten(2), indices, voxel_weight, ignore_index)
 
 
 def voxel_sums(batch: Batch, exponents: tuple[float, ...] | None, *, region: bool) -> VoxelSums:
