@@ -7,6 +7,7 @@ not depend on the order in which programs end.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from ufseg.losses.classes import class_vector
 from ufseg.losses.fused.batch import Batch
 
-TILE = 4096
+TILE = 2048
 """Entries of a tile, classes (rounded up to a power of two) times voxels."""
 
 PROGRAMS = 1024
@@ -188,6 +189,11 @@ def _vector(batch: Batch, exponents: tuple[float, ...] | None) -> Tensor:
     return batch.logits if exponents is None else class_vector(exponents, batch.logits.device, batch.dtype)
 
 
+def _current(device: torch.device) -> AbstractContextManager[object]:
+    """Triton launches on the current GPU, which need not be the tensors'."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
 def sum_voxels(batch: Batch, exponents: tuple[float, ...] | None, *, region: bool) -> Tensor:
     """See `torch_passes.sum_voxels`; always computes fn and fp, and is NaN if a class index has no channel."""
     tensors, strides, constants = _arguments(batch)
@@ -195,9 +201,10 @@ def sum_voxels(batch: Batch, exponents: tuple[float, ...] | None, *, region: boo
     samples, voxels = batch.target.shape
     programs = max(1, min(PROGRAMS, triton.cdiv(voxels, constants["BLOCK"])))
     partial = batch.logits.new_empty(samples, programs, 4, constants["ROWS"], dtype=batch.dtype)
-    _forward[(programs, samples)](
-        *tensors, values, partial, voxels, *strides, ignored, **constants, FOCAL=exponents is not None
-    )
+    with _current(batch.logits.device):
+        _forward[(programs, samples)](
+            *tensors, values, partial, voxels, *strides, ignored, **constants, FOCAL=exponents is not None
+        )
     return partial.sum(dim=1, dtype=torch.float64)[..., : batch.classes].transpose(0, 1)
 
 
@@ -208,8 +215,9 @@ def logit_gradient(batch: Batch, exponents: tuple[float, ...] | None, slopes: Te
     samples, voxels = batch.target.shape
     gradient = torch.empty_like(batch.logits)
     per_sample = slopes.to(batch.dtype).transpose(0, 1).contiguous()
-    _backward[(triton.cdiv(voxels, constants["BLOCK"]), samples)](
-        *tensors, values, per_sample, gradient, voxels, *strides, *gradient.stride(), ignored, **constants,
-        FOCAL=exponents is not None, REGION=region,
-    )  # fmt: skip
+    with _current(batch.logits.device):
+        _backward[(triton.cdiv(voxels, constants["BLOCK"]), samples)](
+            *tensors, values, per_sample, gradient, voxels, *strides, *gradient.stride(), ignored, **constants,
+            FOCAL=exponents is not None, REGION=region,
+        )  # fmt: skip
     return gradient
