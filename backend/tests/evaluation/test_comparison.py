@@ -71,6 +71,8 @@ def test_who_rightly_finds_nothing_beats_who_invents() -> None:
     assert dice.first_mean == pytest.approx(0.9)
     assert dice.second_mean == pytest.approx(0.4)
     assert by_metric["hd95"].first_mean == pytest.approx(0.4)
+    exchanged = {row.metric: row for row in compare(second, first)}["dice"]
+    assert (exchanged.first_mean, exchanged.second_mean) == (dice.second_mean, dice.first_mean)
 
 
 def test_no_case_to_compare() -> None:

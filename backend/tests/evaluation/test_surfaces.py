@@ -150,6 +150,11 @@ def test_agrees_with_monai_in_three_dimensions(seed: int) -> None:
         assert ours == pytest.approx(float(theirs), abs=1e-5)
 
 
+def test_two_single_voxels_far_apart() -> None:
+    a, b = box((4, 60, 5), (1, 3, 2), (2, 4, 3)), box((4, 60, 5), (1, 53, 2), (2, 54, 3))
+    assert surface_distances(a, b, (3.0, 0.7, 0.9)).hausdorff(95) == pytest.approx(50 * 0.7)
+
+
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 0.7, 0.9)])
 @pytest.mark.parametrize("size", [2.5, 7.0])
 def test_far_surfaces_are_measured_as_exactly(spacing: tuple[float, ...], size: float) -> None:
