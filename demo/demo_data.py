@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.images.datasets import read_dataset
 from ufseg.images.phantom import write_phantom_dataset
+from ufseg.images.reading import read_image
 from ufseg.workspace.membership import membership_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -21,6 +23,8 @@ CORRECTED_CASES = 6
 MOST_VALIDATION_CASES = 10
 LEAST_VALIDATION_CASES = 3
 MOST_TEST_CASES = 22
+LEAST_TEST_CASES = 4
+MOST_VOXELS = 8_000_000
 VALIDATION_FRACTION = 0.25
 PHANTOM_CASES = 40
 
@@ -86,7 +90,8 @@ def _assign(
     test_subjects = {c.subject for c in test}
     rest = [c for c in cases if c.subject not in test_subjects]
     roles = {c.id: membership_of(c.subject, VALIDATION_FRACTION) for c in rest}
-    validation = [c for c in rest if roles[c.id] == "validation"][:MOST_VALIDATION_CASES]
+    validation = [c for c in rest if roles[c.id] == "validation"]
+    validation = _affordable(validation[:MOST_VALIDATION_CASES], LEAST_VALIDATION_CASES)
     training = [c for c in rest if roles[c.id] == "training"]
     needed = FIRST_TRAINING_CASES + 1
     if len(training) < needed or len(validation) < LEAST_VALIDATION_CASES or not test:
@@ -104,8 +109,20 @@ def _assign(
         first=training[:FIRST_TRAINING_CASES],
         validation=validation,
         corrected=training[FIRST_TRAINING_CASES:last],
-        test=test,
+        test=_affordable(test, LEAST_TEST_CASES),
     )
+
+
+def _affordable(cases: list[CaseFiles], least: int) -> list[CaseFiles]:
+    """The first cases with at most `MOST_VOXELS` in all, but `least` of them: large volumes take seconds each."""
+    chosen: list[CaseFiles] = []
+    voxels = 0
+    for case in cases:
+        voxels += math.prod(read_image(case.images[0]).geometry.size)
+        if voxels > MOST_VOXELS and len(chosen) >= least:
+            break
+        chosen.append(case)
+    return chosen
 
 
 def _test_cases(cases: list[CaseFiles], folder: Path) -> list[CaseFiles]:

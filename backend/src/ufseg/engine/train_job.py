@@ -33,6 +33,9 @@ from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
 from ufseg.workspace.records import Loss
 
+PLAN_GB = {"cuda": 4.0, "cpu": 1.0}
+"""Memory of a training step. On a CPU it is time that lacks: a larger patch would leave too few steps in minutes."""
+
 _PREPARED, _TRAINED = 0.1, 0.85
 
 
@@ -49,7 +52,7 @@ def run_training(
     start = time.monotonic()
     settings = _settings(spec)
     continued = spec.promoted if spec.continue_from_promoted else None
-    plan = _new_plan(spec, progress, cancelled) if continued is None else read_description(continued).plan
+    plan = _new_plan(spec, device, progress, cancelled) if continued is None else read_description(continued).plan
     preparing = part_of(progress, _PREPARED / 2, _PREPARED, "preparing cases")
     prepared = prepare_cases(spec.training, plan, spec.classes, progress=preparing, cancelled=cancelled)
     prepared_at = time.monotonic()
@@ -111,10 +114,10 @@ def _settings(spec: TrainingSpec) -> TrainingSettings:
     return settings
 
 
-def _new_plan(spec: TrainingSpec, progress: ProgressCallback, cancelled: CancelCheck) -> Plan:
+def _new_plan(spec: TrainingSpec, device: Device, progress: ProgressCallback, cancelled: CancelCheck) -> Plan:
     reading = part_of(progress, 0.0, _PREPARED / 2, "reading cases")
     found = fingerprint(spec.training, spec.classes, spec.modality, progress=reading, cancelled=cancelled)
-    return make_plan(found, spec.classes)
+    return make_plan(found, spec.classes, PLAN_GB[device.kind])
 
 
 def _description(spec: TrainingSpec, plan: Plan, loss: Loss, seconds: float, device: Device) -> ModelDescription:
