@@ -54,7 +54,7 @@ def test_the_family_and_its_relatives_are_fused() -> None:
 
 @fused_losses
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 5, 7), (3, 3, 1, 1, 1)], ids=str)
-@pytest.mark.parametrize("entries", [7, 1 << 18])
+@pytest.mark.parametrize("entries", [7, 1 << 19])
 def test_same_value_and_gradient(name: str, shape: tuple[int, ...], entries: int, monkeypatch: Any) -> None:
     monkeypatch.setattr(blocks, "BLOCK_ENTRIES", entries)
     if shape == (3, 3, 1, 1, 1):

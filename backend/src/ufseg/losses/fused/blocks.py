@@ -11,7 +11,7 @@ from torch import Tensor
 from ufseg.losses.fused.batch import Batch
 
 BLOCK_ENTRIES = 1 << 18
-"""Logits per block: 1 MiB in float32, so that the few arrays of a block fit into the L2 and L3 caches."""
+"""Logits per block: 1 MiB in float32, so that the few arrays of a block fit into the L3 cache."""
 
 
 @dataclass(frozen=True)
