@@ -43,9 +43,9 @@ def test_predictions_lie_on_the_images_grid(ufseg: Run, model: Path, phantom: Pa
     done = ufseg("predict", *images, "--model", model, "--output", tmp_path / "out", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     classes = read_description(model).classes
-    for image, line in zip(images, done.stdout.strip().splitlines()[-1:], strict=False):
-        assert line
+    for image in images:
         name = image.name.split(".")[0]
+        assert f"{name}.nii.gz" in done.stdout
         read_label_map(tmp_path / "out" / f"{name}.nii.gz", classes, read_image(image).geometry)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_disk import small_disk_at
 from workspace_samples import fill
 
 from ufseg.engine.engine import Engine
@@ -18,18 +17,8 @@ from ufseg.workspace.disk import free_bytes
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("a small tmpfs needs Linux")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small tmpfs cannot be mounted here: {done.stderr.strip()}")
-    try:
+    with small_disk_at(tmp_path / "disk", "8m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_model_that_does_not_fit_fails_the_job_and_leaves_the_workspace_whole(small_disk: Path) -> None:

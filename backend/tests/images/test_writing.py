@@ -1,11 +1,11 @@
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from small_disk import small_disk_at
 
 from ufseg.errors import ImageError, LabelError, StorageError
 from ufseg.images.class_table import ClassTable
@@ -20,16 +20,8 @@ NOISE = Image(np.random.default_rng(0).integers(-1000, 1000, (1, *GRID.array_sha
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 200 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a small tmpfs cannot be mounted here (needs root)")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk_at(tmp_path / "disk", "200k") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("ending", [".nrrd", ".nii", ".nii.gz", ".mha"])

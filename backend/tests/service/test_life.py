@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from processes import running, until, workers
 from service_process import Json, ServiceProcess, nrrd
+from small_disk import small_disk_at
 from workspace_samples import sample
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes in /proc")
@@ -112,16 +113,8 @@ def test_a_taken_port_is_refused(service: ServiceProcess, tmp_path: Path) -> Non
 
 
 def test_a_full_disk_is_answered_with_507_and_the_service_goes_on(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a small tmpfs cannot be mounted here: {mounted.stderr.strip()}")
-    try:
+    with small_disk_at(tmp_path / "disk", "1500k") as disk:
         _on_a_small_disk(disk, tmp_path)
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def _on_a_small_disk(disk: Path, tmp_path: Path) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_disk import small_disk_at
 from workspace_samples import CLASSES, GRID, add_case, add_label, add_task, sample
 
 from ufseg.errors import StorageError
@@ -21,18 +20,8 @@ from ufseg.workspace import Workspace
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("a small tmpfs needs Linux")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small tmpfs cannot be mounted here: {done.stderr.strip()}")
-    try:
+    with small_disk_at(tmp_path / "disk", "600k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def _fill(folder: Path) -> Path:

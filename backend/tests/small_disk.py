@@ -1,0 +1,27 @@
+"""A real disk that is soon full."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def small_disk_at(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a tmpfs of `size` (``"600k"``, ``"8m"``) at `folder`, made here; skips where that is not allowed."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("a small tmpfs needs Linux")
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small tmpfs cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
