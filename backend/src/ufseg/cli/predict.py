@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ufseg.cli.console import DeviceOption, Interrupt, ProgressDisplay, WorkspaceOption, default_workspace, err, out
+from ufseg.cli.model_choice import choose_model_folder
 from ufseg.errors import InputError, UfsegError
 
 
@@ -17,7 +18,10 @@ def predict(
         typer.Argument(help="Image files or DICOM series folders; of several channels: file1,file2 in their order."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the label maps; made if absent.")],
-    model: Annotated[Path | None, typer.Option(help="Model folder, as `ufseg train` writes it.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER_OR_NAME", help="Model folder, or a name of `ufseg models available`."),
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Use the promoted model of this task instead.")] = None,
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
     device: DeviceOption = "auto",
@@ -46,7 +50,7 @@ def predict(
     chosen = choose_device(device)
     if chosen.note:
         err.print(chosen.note, markup=False, highlight=False)
-    folder = _model_folder(model, task, workspace)
+    folder = choose_model_folder(model, task, workspace)
     description, network = read_model(folder, chosen)
     predictor = Predictor(description, network, chosen)
     output.mkdir(parents=True, exist_ok=True)
@@ -65,18 +69,6 @@ def predict(
         out.print(f"{target}", markup=False, highlight=False, soft_wrap=True)
     if failures:
         raise UfsegError(f"{len(failures)} of {len(cases)} images were not segmented. " + " | ".join(failures))
-
-
-def _model_folder(model: Path | None, task: str | None, workspace: Path) -> Path:
-    if (model is None) == (task is None):
-        raise typer.BadParameter("give either --model FOLDER or --task NAME.")
-    if model is not None:
-        return model
-    from ufseg.cli.tasks import open_workspace
-
-    with open_workspace(workspace) as opened:
-        found = opened.tasks.find(str(task))
-        return opened.model_folder(opened.models.require_promoted(found.id).id)
 
 
 def _stem(path: Path) -> str:
