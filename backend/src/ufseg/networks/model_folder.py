@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ufseg.errors import StorageError
+from ufseg.errors import InputError, StorageError
 from ufseg.images.class_table import ClassTable
+from ufseg.networks.model_card import ModelCard
 from ufseg.plans.plan import Plan
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class ModelDescription(BaseModel):
         ufseg_version: that wrote it.
         architecture: of the network.
         weights_sha256: of ``weights.safetensors``; filled in by `write_model`.
+        weights_dtype: how the weights are stored, filled in by `write_model`; networks compute with float32 weights.
+        card: of a published model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,17 +75,23 @@ class ModelDescription(BaseModel):
     ufseg_version: str
     architecture: Literal["dynunet"] = "dynunet"
     weights_sha256: str | None = None
+    weights_dtype: Literal["float32", "float16"] = "float32"
+    card: ModelCard | None = None
 
 
-def write_model(folder: Path, description: ModelDescription, state_dict: Mapping[str, torch.Tensor]) -> None:
+def write_model(
+    folder: Path, description: ModelDescription, state_dict: Mapping[str, torch.Tensor], *, half: bool = False
+) -> None:
     """Write a model folder; each file is written whole or not at all, the description last.
 
     Args:
         folder: made if missing; an existing model in it is replaced.
-        description: `weights_sha256` is filled in.
+        description: `weights_sha256` and `weights_dtype` are filled in.
         state_dict: the network's weights; a tensor that occurs under several names is stored once.
+        half: store float16 weights, half the size, each rounded to 11 significant bits.
 
     Raises:
+        InputError: with `half`, a weight is too large for float16.
         StorageError: the disk is full or the folder cannot be written.
     """
     from safetensors.torch import save
@@ -94,8 +103,13 @@ def write_model(folder: Path, description: ModelDescription, state_dict: Mapping
         if tensor.numel() == 0 or key not in seen:
             seen.add(key)
             tensors[name] = tensor.detach().cpu().contiguous()
-    weights: bytes = save(tensors)
-    described = description.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
+    weights: bytes = save(_halved(tensors) if half else tensors)
+    described = description.model_copy(
+        update={
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "weights_dtype": "float16" if half else "float32",
+        }
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / WEIGHTS_FILE, weights)
@@ -132,6 +146,9 @@ def read_description(folder: Path) -> ModelDescription:
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """Read ``weights.safetensors`` of a model folder, without checking it against a description.
+
+    Returns:
+        Name → tensor; floating-point ones are float32, however they are stored.
 
     Raises:
         StorageError: it is missing or damaged.
@@ -176,7 +193,18 @@ def _parse_weights(path: Path, sha256: str | None) -> dict[str, torch.Tensor]:
         raise StorageError(
             f"The weights {path} ({len(content)} bytes) are damaged: {error}. Restore the file from a copy."
         ) from error
-    return tensors
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+
+def _halved(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    for name, tensor in halved.items():
+        if tensor.is_floating_point() and bool(tensor.isinf().any()):
+            raise InputError(
+                f"The weight {name} reaches {float(tensors[name].abs().max()):.3g}, and float16 ends at 65504. Store "
+                "this model without halving it."
+            )
+    return halved
 
 
 def write_atomic(path: Path, content: bytes) -> None:
