@@ -28,6 +28,26 @@ def plan() -> Plan:
     )
 
 
+@pytest.fixture(params=[2, 3], ids=["2D", "3D"])
+def paper_plan(request: pytest.FixtureRequest) -> Plan:
+    dimension = request.param
+    return Plan.model_validate(
+        {
+            "dimension": dimension,
+            "modality": "other",
+            "spacing": (1.0,) * dimension,
+            "patch_size": (32,) * dimension,
+            "batch_size": 2,
+            "features": (2, 4, 8, 8, 16),
+            "kernel_sizes": ((3,) * dimension,) * 5,
+            "strides": ((1,) * dimension, *((2,) * dimension,) * 4),
+            "normalisation": (ZScore(),) * 2,
+            "classes": 3,
+            "architecture": "paper",
+        }
+    )
+
+
 @pytest.fixture
 def description(plan: Plan) -> ModelDescription:
     return ModelDescription(

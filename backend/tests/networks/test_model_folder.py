@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from ufseg.networks.model_folder import (
     ModelDescription,
     read_description,
     read_model,
+    read_weights,
     write_model,
 )
+from ufseg.plans.plan import Plan
 
 
 def test_round_trip(tmp_path: Path, description: ModelDescription) -> None:
@@ -28,6 +31,46 @@ def test_round_trip(tmp_path: Path, description: ModelDescription) -> None:
     x = torch.randn(1, 1, *description.plan.patch_size)
     assert torch.equal(network(x), again(x))
     assert sorted(p.name for p in (tmp_path / "a" / "model").iterdir()) == [DESCRIPTION_FILE, WEIGHTS_FILE]
+
+
+def test_the_papers_network_comes_back(tmp_path: Path, description: ModelDescription, paper_plan: Plan) -> None:
+    content = description.model_dump(exclude={"architecture"}) | {"plan": paper_plan}
+    paper = ModelDescription.model_validate(content)
+    assert paper.architecture == "paper"
+    network = build_network(paper_plan, 2).eval()
+    write_model(tmp_path, paper, network_state(network))
+    read, again = read_model(tmp_path, choose_device("cpu"))
+    assert read.architecture == read.plan.architecture == "paper"
+    x = torch.randn(1, 2, *paper_plan.patch_size)
+    assert torch.equal(network(x), again(x))
+
+
+def test_supervision_heads_stay_out_of_the_folder(tmp_path: Path, description: ModelDescription) -> None:
+    network = build_network(description.plan, 1, deep_supervision=True).eval()
+    for number, state in enumerate((network_state(network), network.state_dict())):
+        write_model(tmp_path / str(number), description, state)
+        _, again = read_model(tmp_path / str(number), choose_device("cpu"))
+        assert network_state(again).keys() == read_weights(tmp_path / str(number)).keys()
+        x = torch.randn(1, 1, *description.plan.patch_size)
+        assert torch.equal(network(x), again(x))
+
+
+def test_folders_of_before_the_choice_of_architecture_are_read(tmp_path: Path, description: ModelDescription) -> None:
+    write_model(tmp_path, description, network_state(build_network(description.plan, 1)))
+    path = tmp_path / DESCRIPTION_FILE
+    content = json.loads(path.read_text())
+    del content["plan"]["architecture"]
+    path.write_text(json.dumps(content))
+    assert read_description(tmp_path).plan == description.plan
+
+
+def test_an_architecture_that_contradicts_the_plan_is_refused(tmp_path: Path, description: ModelDescription) -> None:
+    write_model(tmp_path, description, network_state(build_network(description.plan, 1)))
+    path = tmp_path / DESCRIPTION_FILE
+    content = json.loads(path.read_text()) | {"architecture": "paper"}
+    path.write_text(json.dumps(content))
+    with pytest.raises(StorageError, match="architecture is 'paper', but the plan's is 'dynunet'"):
+        read_description(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "gone"])

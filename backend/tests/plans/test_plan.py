@@ -32,6 +32,13 @@ def test_a_plan_is_readable_json_and_comes_back(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_plans_of_before_the_choice_of_architecture_are_read(tmp_path: Path) -> None:
+    content = PLAN.model_dump()
+    del content["architecture"]
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    assert Plan.read(tmp_path / "plan.json") == PLAN
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -45,6 +52,8 @@ def test_a_plan_is_readable_json_and_comes_back(tmp_path: Path) -> None:
         ({"dimension": 2}, "dimension is 2"),
         ({"classes": 1}, "classes"),
         ({"normalisation": ()}, "normalisation"),
+        ({"architecture": "paper"}, "the paper's network has 5 levels .* the plan has 3 levels"),
+        ({"architecture": "other"}, "'dynunet' or 'paper'"),
     ],
 )
 def test_inconsistent_plans_are_refused(tmp_path: Path, change: dict[str, Any], match: str) -> None:

@@ -9,45 +9,71 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from ufseg.errors import PlanError, StorageError
+from ufseg.networks.head_names import is_supervision_head, without_heads
+from ufseg.networks.paper import paper_unet
+from ufseg.networks.supervised import SupervisedDynUNet, supervised_outputs
 from ufseg.plans.plan import Plan
 
-ARCHITECTURE = "dynunet"
+FEWEST_LEVELS = 3
+"""DynUNet's limit: a first level, one halved, a bottleneck."""
 
 
-def build_network(plan: Plan, in_channels: int) -> nn.Module:
-    """U-Net with the plan's levels, instance normalisation and leaky ReLU, randomly initialised.
+def build_network(plan: Plan, in_channels: int, deep_supervision: bool = False) -> nn.Module:
+    """The U-Net of the plan's architecture, randomly initialised.
+
+    "dynunet" has the plan's levels, kernels and strides, instance normalisation and leaky ReLU; "paper" is described in
+    `ufseg.networks.paper.paper_unet`.
 
     Args:
-        plan: levels, strides, kernels, classes, 2D or 3D.
+        plan: architecture, levels, strides, kernels, features, classes, 2D or 3D.
         in_channels: image channels, ``len(plan.normalisation)``.
+        deep_supervision: for training, if `supports_deep_supervision(plan)`. The weights are those of the network
+            without it, under the same names, and a few more for the supervised resolutions (the heads). `load_weights`
+            takes the weights of either kind of network into either; `write_model` stores them without the heads.
 
     Returns:
         A module that maps ``[batch, in_channels, *space]`` to logits ``[batch, plan.classes, *space]``; each length
-        in space must be divisible by the product of the strides of its axis.
+        in space must be divisible by the product of the strides of its axis. With deep supervision **and in training
+        mode**, a tuple of logits ``[batch, plan.classes, *space_l]`` from the full to the coarsest supervised
+        resolution, as `ufseg.losses.DeepSupervisionLoss` takes it; in evaluation mode the full resolution alone.
 
     Raises:
-        PlanError: the plan has fewer than three levels, or lists of different lengths.
+        PlanError: a DynUNet of fewer than three levels, or deep supervision of the paper's network.
 
     Source: MONAI DynUNet, after nnU-Net (Isensee et al., Nat Methods 18, 2021).
     """
-    levels = len(plan.features)
-    if levels < 3 or len(plan.kernel_sizes) != levels or len(plan.strides) != levels:
+    if deep_supervision and not supports_deep_supervision(plan):
         raise PlanError(
-            f"The network needs at least 3 levels with a kernel and a stride each; the plan has {levels} levels, "
-            f"{len(plan.kernel_sizes)} kernels and {len(plan.strides)} strides. Correct the plan."
+            "The paper's U-Net is trained on its full-size output only. Train it without deep supervision, or plan "
+            "with the architecture dynunet."
         )
-    network: nn.Module = DynUNet(
-        spatial_dims=plan.dimension,
-        in_channels=in_channels,
-        out_channels=plan.classes,
-        kernel_size=[list(k) for k in plan.kernel_sizes],
-        strides=[list(s) for s in plan.strides],
-        upsample_kernel_size=[list(s) for s in plan.strides[1:]],
-        filters=list(plan.features),
-        norm_name=("instance", {"affine": True}),
-        deep_supervision=False,
+    if plan.architecture == "paper":
+        return paper_unet(plan, in_channels)
+    levels = len(plan.features)
+    if levels < FEWEST_LEVELS or len(plan.kernel_sizes) != levels or len(plan.strides) != levels:
+        raise PlanError(
+            f"The network needs at least {FEWEST_LEVELS} levels with a kernel and a stride each; the plan has {levels} "
+            f"levels, {len(plan.kernel_sizes)} kernels and {len(plan.strides)} strides. Correct the plan."
+        )
+    options = {
+        "spatial_dims": plan.dimension,
+        "in_channels": in_channels,
+        "out_channels": plan.classes,
+        "kernel_size": [list(k) for k in plan.kernel_sizes],
+        "strides": [list(s) for s in plan.strides],
+        "upsample_kernel_size": [list(s) for s in plan.strides[1:]],
+        "filters": list(plan.features),
+        "norm_name": ("instance", {"affine": True}),
+    }
+    network: nn.Module = (
+        SupervisedDynUNet(supervised_outputs(levels), **options) if deep_supervision else DynUNet(**options)
     )
     return network
+
+
+def supports_deep_supervision(plan: Plan) -> bool:
+    """Whether `build_network` can supervise several resolutions of this plan's network."""
+    return plan.architecture == "dynunet"
 
 
 def network_state(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -65,10 +91,17 @@ def network_state(network: nn.Module) -> dict[str, torch.Tensor]:
 def load_weights(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     """Put `state` (from `network_state` or `state_dict()`) into `network`.
 
+    Supervision heads that `network` lacks are left out. If `network` has heads and `state` has none, as in a model
+    folder, they keep the values they have.
+
     Raises:
         StorageError: a tensor is missing, unknown or of another shape.
     """
-    own = dict(network.named_parameters()) | dict(network.named_buffers())
+    own: dict[str, torch.Tensor] = dict(network.named_parameters()) | dict(network.named_buffers())
+    if not any(is_supervision_head(name) for name in own):
+        state = without_heads(state)
+    elif not any(is_supervision_head(name) for name in state):
+        own = without_heads(own)
     missing = sorted(own.keys() - state.keys())
     unknown = sorted(state.keys() - network.state_dict().keys())
     if missing or unknown:

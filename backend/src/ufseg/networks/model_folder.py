@@ -9,12 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from typing_extensions import Self
 
 from ufseg.errors import InputError, StorageError
 from ufseg.images.class_table import ClassTable
+from ufseg.networks.head_names import without_heads
 from ufseg.networks.model_card import ModelCard
-from ufseg.plans.plan import Plan
+from ufseg.plans.plan import Architecture, Plan
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +54,7 @@ class ModelDescription(BaseModel):
         device: name of the device that trained it.
         created: with time zone.
         ufseg_version: that wrote it.
-        architecture: of the network.
+        architecture: of the network; the plan's, and taken from it if not given.
         weights_sha256: of ``weights.safetensors``; filled in by `write_model`.
         weights_dtype: how the weights are stored, filled in by `write_model`; networks compute with float32 weights.
         card: of a published model.
@@ -73,10 +75,20 @@ class ModelDescription(BaseModel):
     device: str
     created: datetime
     ufseg_version: str
-    architecture: Literal["dynunet"] = "dynunet"
+    architecture: Architecture = "dynunet"
     weights_sha256: str | None = None
     weights_dtype: Literal["float32", "float16"] = "float32"
     card: ModelCard | None = None
+
+    @model_validator(mode="after")
+    def _follow_plan(self) -> Self:
+        if "architecture" not in self.model_fields_set:
+            object.__setattr__(self, "architecture", self.plan.architecture)
+        elif self.architecture != self.plan.architecture:
+            raise ValueError(
+                f"the architecture is {self.architecture!r}, but the plan's is {self.plan.architecture!r}; give one"
+            )
+        return self
 
 
 def write_model(
@@ -87,7 +99,8 @@ def write_model(
     Args:
         folder: made if missing; an existing model in it is replaced.
         description: `weights_sha256` and `weights_dtype` are filled in.
-        state_dict: the network's weights; a tensor that occurs under several names is stored once.
+        state_dict: the network's weights; a tensor that occurs under several names is stored once, and heads that
+            only served deep supervision are left out.
         half: store float16 weights, half the size, each rounded to 11 significant bits.
 
     Raises:
@@ -98,7 +111,7 @@ def write_model(
 
     seen: set[tuple[int, tuple[int, ...]]] = set()
     tensors: dict[str, torch.Tensor] = {}
-    for name, tensor in state_dict.items():
+    for name, tensor in without_heads(state_dict).items():
         key = (tensor.data_ptr(), tuple(tensor.shape))
         if tensor.numel() == 0 or key not in seen:
             seen.add(key)

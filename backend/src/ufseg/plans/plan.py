@@ -34,6 +34,9 @@ class ZScore(BaseModel):
 
 Normalisation = Annotated[HuWindow | ZScore, Field(discriminator="kind")]
 Modality = Literal["CT", "MRI", "other"]
+Architecture = Literal["dynunet", "paper"]
+
+PAPER_LEVELS = 5
 
 
 class Plan(BaseModel):
@@ -52,6 +55,8 @@ class Plan(BaseModel):
         strides: downsampling of each level; the first is all ones.
         normalisation: one per image channel.
         classes: network outputs, background included.
+        architecture: ``"dynunet"``, nnU-Net's U-Net of strided convolutions, or ``"paper"``, the U-Net that the Unified
+            Focal loss was published with: 5 levels, all kernels 3, each level half of the one above.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +72,7 @@ class Plan(BaseModel):
     strides: tuple[tuple[int, ...], ...]
     normalisation: tuple[Normalisation, ...] = Field(min_length=1)
     classes: int = Field(ge=2)
+    architecture: Architecture = "dynunet"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -90,7 +96,17 @@ class Plan(BaseModel):
         total = [math.prod(s[axis] for s in self.strides) for axis in range(self.dimension)]
         if any(p < 1 or p % t for p, t in zip(self.patch_size, total, strict=True)):
             raise ValueError(f"the patch {self.patch_size} is not divisible by the total stride {tuple(total)}")
+        if self.architecture == "paper":
+            self._check_paper()
         return self
+
+    def _check_paper(self) -> None:
+        ones, twos, threes = ((n,) * self.dimension for n in (1, 2, 3))
+        if self.strides != (ones, *[twos] * (PAPER_LEVELS - 1)) or self.kernel_sizes != (threes,) * PAPER_LEVELS:
+            raise ValueError(
+                f"the paper's network has {PAPER_LEVELS} levels with kernels {threes} and strides {ones}, then {twos}; "
+                f"the plan has {len(self.features)} levels with kernels {self.kernel_sizes} and strides {self.strides}"
+            )
 
     def write(self, path: Path) -> None:
         """Write readable JSON."""
