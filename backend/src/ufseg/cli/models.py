@@ -1,4 +1,4 @@
-"""``ufseg models``: the versions of a task's model."""
+"""``ufseg models``: the versions of a task's model, and finished models to install."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Annotated
 
 import typer
 
-from ufseg.cli.console import WorkspaceOption, default_workspace, out, print_table
+from ufseg.cli.bundle import bundle
+from ufseg.cli.console import WorkspaceOption, default_workspace, err, out, print_table
+from ufseg.cli.model_choice import resolve_model
 from ufseg.cli.tasks import open_workspace
 from ufseg.errors import InputError, StorageError
 
-app = typer.Typer(help="List, promote, roll back and export model versions.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, promote, roll back and export model versions; install and bundle finished models.",
+    no_args_is_help=True,
+)
+app.command()(bundle)
 
 TaskArgument = Annotated[str, typer.Argument(help="Name or id of the task.")]
 VersionArgument = Annotated[str, typer.Argument(help="Number or id of the version.")]
@@ -32,14 +38,15 @@ def list_models(
     numbers = {v.id: v.number for v in versions}
     for version in versions:
         scores = version.scores.validation
-        reason = str((version.gate or {}).get("reason", ""))
+        installed = version.origin == "installed"
+        reason = " ".join(version.notes) if installed else str((version.gate or {}).get("reason", ""))
         parent = numbers.get(version.parent or "")
         rows.append(
             [
                 version.number,
                 version.status,
                 parent,
-                len(version.trained_on),
+                "elsewhere" if installed else len(version.trained_on),
                 scores.mean if scores else None,
                 scores.cases if scores else 0,
                 f"{version.created:%Y-%m-%d %H:%M}",
@@ -102,3 +109,57 @@ def export(
                 f"left there: {error}. Free some space or choose another folder."
             ) from error
     out.print(f"Version {chosen.number} written to {output}.", markup=False)
+
+
+@app.command()
+def available() -> None:
+    """Finished models that can be installed, or used with ``ufseg predict --model NAME``."""
+    from ufseg.networks.available import VARIABLE, available_models, search_folders
+
+    models, problems = available_models()
+    for problem in problems:
+        err.print(problem, markup=False, highlight=False, soft_wrap=True)
+    if not models:
+        looked = ", ".join(map(str, search_folders())) or "no folder exists"
+        err.print(
+            f"No model is available (looked in: {looked}). Set {VARIABLE} to a folder that holds model folders.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    rows: list[list[object]] = []
+    for model in models:
+        description = model.description
+        facts = description.card.facts if description.card else None
+        rows.append(
+            [
+                model.name,
+                description.task,
+                description.plan.modality,
+                ", ".join(description.classes.names),
+                (description.scores or {}).get("mean"),
+                f"{model.size_bytes / 1e6:.1f}",
+                facts.licence if facts else None,
+                facts.summary if facts else None,
+            ]
+        )
+    columns = ["name", "task", "modality", "classes", "mean Dice", "MB", "licence", "summary"]
+    print_table("Available models", columns, rows)
+
+
+@app.command()
+def install(
+    model: Annotated[str, typer.Argument(metavar="NAME_OR_FOLDER", help="See `ufseg models available`.")],
+    task: Annotated[str | None, typer.Option(help="Name of the task; the model's own if left out.")] = None,
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """Make a task of a finished model, ready to segment and to learn from corrections.
+
+    A task that exists must have the model's classes with the same values. Installing a model twice changes nothing.
+    """
+    from ufseg.workspace.installing import install_model
+
+    folder = resolve_model(model)
+    with open_workspace(workspace) as opened:
+        installed = install_model(opened, folder, task_name=task, author=getpass.getuser())
+    out.print(installed.sentence, markup=False, highlight=False, soft_wrap=True)

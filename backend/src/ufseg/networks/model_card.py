@@ -79,6 +79,8 @@ class Measured(BaseModel):
 
     Args:
         metric: its name.
+        title: its name for people.
+        decimals: digits shown after the point.
         unit: its unit, empty for a ratio.
         class_name: None for the mean over classes.
         n: counted cases.
@@ -88,6 +90,8 @@ class Measured(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str
+    title: str
+    decimals: int
     unit: str
     class_name: str | None
     n: int
@@ -135,8 +139,8 @@ def _score_table(card: ModelCard) -> list[str]:
     rows = []
     for metric in dict.fromkeys(m.metric for m in card.measured):
         of_class = {m.class_name: m for m in card.measured if m.metric == metric}
-        unit = next(iter(of_class.values())).unit
-        name = f"{metric} ({unit})" if unit else metric
+        shown = next(iter(of_class.values()))
+        name = f"{shown.title} ({shown.unit})" if shown.unit else shown.title
         rows.append([name, *(_interval(of_class.get(c)) for c in classes)])
     return _table(["metric", *("mean of classes" if c is None else c for c in classes)], rows)
 
@@ -144,7 +148,7 @@ def _score_table(card: ModelCard) -> list[str]:
 def _interval(measured: Measured | None) -> str:
     if measured is None or measured.mean is None:
         return "–"
-    digits = 4 if not measured.unit else 2
+    digits = measured.decimals
     text = f"{measured.mean:.{digits}f}"
     if measured.low is not None and measured.high is not None:
         text += f" [{measured.low:.{digits}f}, {measured.high:.{digits}f}]"

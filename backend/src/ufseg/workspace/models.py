@@ -101,31 +101,31 @@ class Models:
         """
         with self._database.writing() as session:
             tasks.require(session, new.task)
-            query = select(func.max(ModelVersionRow.number)).where(ModelVersionRow.task == new.task)
-            row = ModelVersionRow(
-                id=secrets.token_hex(8),
-                task=new.task,
-                number=(session.scalar(query) or 0) + 1,
-                parent=new.parent,
-                weights=new.weights,
-                description=new.description,
-                plan=new.plan.model_dump(mode="json"),
-                classes=[e.model_dump(mode="json") for e in new.classes],
-                trained_on=list(new.trained_on),
-                loss=new.loss.model_dump(mode="json"),
-                scores=new.scores.model_dump(mode="json"),
-                gate=new.gate,
-                notes=list(new.notes),
-                author=new.author,
-                note=new.note,
-                created=now(),
-            )
-            session.add(row)
-            session.flush()
+            row = _insert(session, new)
             promoted = promote is not None and tasks.promoted_version(session, new.task) == compared_with
             if promoted and promote is not None:
                 _append(session, new.task, row.id, promote, "gate", rollback=False)
             return _records(session, [row])[0], promoted
+
+    def add_installed(self, new: NewVersion, reason: str) -> tuple[ModelVersion, bool]:
+        """Keep a finished model, unless the task has it already, and promote it where the task has none in use.
+
+        Args:
+            new: the version, with published scores.
+            reason: of the promotion.
+
+        Returns:
+            The version, and whether it is new.
+        """
+        with self._database.writing() as session:
+            tasks.require(session, new.task)
+            query = select(ModelVersionRow).where(ModelVersionRow.task == new.task)
+            for known in session.scalars(query.where(ModelVersionRow.weights == new.weights)):
+                return _records(session, [known])[0], False
+            row = _insert(session, new)
+            if tasks.promoted_version(session, new.task) is None:
+                _append(session, new.task, row.id, reason, new.author, rollback=False)
+            return _records(session, [row])[0], True
 
     def promotions(self, task_id: str) -> list[Promotion]:
         """The log of a task, oldest first; raises NotFoundError."""
@@ -171,6 +171,31 @@ class Models:
                     f"{'its first one is in use' if in_use else 'none was promoted so far'}."
                 )
             return _promotion(_append(session, task_id, in_use[-2], reason, author, rollback=True))
+
+
+def _insert(session: Session, new: NewVersion) -> ModelVersionRow:
+    query = select(func.max(ModelVersionRow.number)).where(ModelVersionRow.task == new.task)
+    row = ModelVersionRow(
+        id=secrets.token_hex(8),
+        task=new.task,
+        number=(session.scalar(query) or 0) + 1,
+        parent=new.parent,
+        weights=new.weights,
+        description=new.description,
+        plan=new.plan.model_dump(mode="json"),
+        classes=[e.model_dump(mode="json") for e in new.classes],
+        trained_on=list(new.trained_on),
+        loss=new.loss.model_dump(mode="json"),
+        scores=new.scores.model_dump(mode="json"),
+        gate=new.gate,
+        notes=list(new.notes),
+        author=new.author,
+        note=new.note,
+        created=now(),
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def _require(session: Session, version_id: str) -> ModelVersionRow:
@@ -231,6 +256,7 @@ def _records(session: Session, rows: Sequence[ModelVersionRow]) -> list[ModelVer
                 "plan": row.plan,
                 "classes": row.classes,
                 "trained_on": row.trained_on,
+                "origin": "installed" if row.scores.get("published") else "trained",
                 "loss": row.loss,
                 "scores": row.scores,
                 "gate": row.gate,

@@ -15,6 +15,7 @@ from ufseg.plans.plan import Modality, Plan
 Membership = Literal["training", "validation"]
 Origin = Literal["manual", "corrected", "imported"]
 VersionStatus = Literal["promoted", "candidate", "retired"]
+VersionOrigin = Literal["trained", "installed"]
 JobKind = Literal["training", "prediction"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 
@@ -128,10 +129,22 @@ class Scores(Record):
     per_class: dict[str, float | None]
 
 
+class PublishedScores(Record):
+    """Dice that came with an installed model, of cases that are not in the workspace; None where nothing came.
+
+    Never compared with scores of the task's own validation cases.
+    """
+
+    cases: int | None
+    mean: float | None
+    per_class: dict[str, float | None]
+
+
 class VersionScores(Record):
-    """Scores of a model version by set of cases."""
+    """Scores of a model version by set of cases; `published` only, and always, of an installed one."""
 
     validation: Scores | None = None
+    published: PublishedScores | None = None
 
 
 class ModelVersion(Record):
@@ -142,7 +155,8 @@ class ModelVersion(Record):
         parent: the version whose weights training started from, None when from scratch.
         weights: hash of the safetensors file.
         description: hash of the model.json file.
-        trained_on: ids of label revisions.
+        trained_on: ids of label revisions; none of an installed version, which was trained elsewhere.
+        origin: trained in this workspace, or installed as a finished model.
         gate: the decision taken when it was made, None where none was taken.
         status: promoted = in use now, retired = was in use before, candidate = never was.
     """
@@ -156,6 +170,7 @@ class ModelVersion(Record):
     plan: Plan
     classes: tuple[ClassEntry, ...]
     trained_on: tuple[str, ...]
+    origin: VersionOrigin
     loss: Loss
     scores: VersionScores
     gate: dict[str, Any] | None
