@@ -18,6 +18,7 @@ ENDINGS = (
     ".jpg",
     ".jpeg",
     ".bmp",
+    ".gif",
     ".dcm",
 )
 

@@ -17,8 +17,10 @@ from ufseg.images.completeness import require_complete
 from ufseg.images.dicom import read_series
 from ufseg.images.finite import require_finite
 from ufseg.images.geometry import Geometry
+from ufseg.images.gif import is_gif, open_gif
 from ufseg.images.image import Image, LabelMap, stack_channels
 from ufseg.images.itk_messages import quiet, reason
+from ufseg.images.masks import mask_of
 from ufseg.images.nifti import is_nifti, open_nifti
 from ufseg.images.orthogonality import closest_orthogonal, is_orthogonal
 
@@ -98,7 +100,51 @@ def read_case(files: CaseFiles, classes: ClassTable | None = None) -> tuple[Imag
 def read_whole_case(files: CaseFiles, classes: ClassTable | None = None) -> tuple[Image, LabelMap | None]:
     """`read_case` without the cropping; outside `files.region` the label map means nothing."""
     image = stack_channels([read_image(p) for p in files.images], [str(p) for p in files.images])
-    return image, None if files.label is None else read_label_map(files.label, classes, image.geometry)
+    return image, None if files.label is None else read_case_label(files, classes, image.geometry)
+
+
+def read_case_label(files: CaseFiles, classes: ClassTable | None, grid: Geometry) -> LabelMap:
+    """The label map of a case on its image's grid, with `files.mask` and `files.relabel` applied; not cropped.
+
+    Raises:
+        ImageError, LabelError, GeometryError: as in `read_label_map`; the case has no label map.
+    """
+    if files.label is None:
+        raise LabelError(f"The case {files.id} has no label map. Label it first.")
+    if not files.mask and files.relabel is None:
+        return read_label_map(files.label, classes, grid)
+    if files.mask:
+        label = LabelMap(_read_mask(files.label, grid).astype(np.uint8), grid)
+    else:
+        label = read_label_map(files.label, None, grid)
+    if files.relabel is not None:
+        lookup = np.zeros(LARGEST_LABEL + 1, dtype=np.uint8)
+        for old, new in files.relabel:
+            lookup[old] = new
+        label = LabelMap(lookup[label.array], grid)
+    if classes is not None:
+        classes.check_values(label.values(), f"The label map {files.label}")
+    return label
+
+
+def read_field_of_view(files: CaseFiles, grid: Geometry) -> NDArray[np.bool_] | None:
+    """Where the image of a case shows the patient, ``[j, i]`` on `grid`; None where no file says.
+
+    Raises:
+        ImageError, LabelError, GeometryError: the picture cannot be used.
+    """
+    return None if files.field_of_view is None else _read_mask(files.field_of_view, grid)
+
+
+def _read_mask(path: Path, grid: Geometry) -> NDArray[np.bool_]:
+    channels, geometry = _read_channels(path)
+    # Mask pictures have no spacing but a resolution for printing, if any: only the size can be compared.
+    if geometry.size != grid.size:
+        raise GeometryError(
+            f"The mask {path} has {' × '.join(map(str, geometry.size))} pixels, but its image has "
+            f"{' × '.join(map(str, grid.size))}. Give the mask of this image."
+        )
+    return mask_of(channels, path)
 
 
 def crop(volume: Volume, files: CaseFiles) -> Volume:
@@ -148,6 +194,8 @@ def _read_file(path: Path) -> Any:
     try:
         if is_nifti(path):
             return open_nifti(path)
+        if is_gif(path):
+            return open_gif(path)
         require_complete(path)
         return sitk.ReadImage(str(path))
     except RuntimeError as error:

@@ -29,11 +29,11 @@ def import_case(
         InputError: the images or the label map cannot be used, or the images are known under another subject; what of
             them was stored already stays unused.
     """
-    from ufseg.images.reading import read_image, read_label_map
+    from ufseg.images.reading import read_case_label, read_image
 
     images = [read_image(path) for path in case.images]
     # Before the case is made: one whose label map is refused must not stay behind without it.
-    label_map = None if case.label is None else read_label_map(case.label, classes, images[0].geometry)
+    label_map = None if case.label is None else read_case_label(case, classes, images[0].geometry)
     table = workspace.tasks.get(task_id).class_table
     labelled = [] if label_map is None else classes.entries
     same_values = all(entry.value == table.value_of(entry.name) for entry in labelled)

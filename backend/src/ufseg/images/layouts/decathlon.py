@@ -1,0 +1,54 @@
+"""Medical Segmentation Decathlon and nnU-Net v1: a ``dataset.json`` that lists every case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ufseg.errors import DatasetError
+from ufseg.images.case_files import CaseFiles
+from ufseg.images.dataset import Dataset
+from ufseg.images.layouts.descriptions import in_order, mapping, modality_of, named_classes
+from ufseg.images.names import split_name
+
+
+def recognises(folder: Path, description: Mapping[str, Any]) -> bool:
+    """Whether the folder is laid out like this."""
+    return "training" in description
+
+
+def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
+    """The dataset; raises DatasetError."""
+    channels = in_order(mapping(description, "modality", folder))
+    cases = []
+    for entry in description["training"]:
+        if not isinstance(entry, Mapping) or "image" not in entry or "label" not in entry:
+            raise DatasetError(
+                f"An entry of 'training' in {folder / 'dataset.json'} is {entry!r}; each needs 'image' and 'label'. "
+                "Correct the file."
+            )
+        cases.append(_listed_case(folder, str(entry["image"]), folder / str(entry["label"])))
+    test = []
+    for entry in description.get("test", []):
+        image = entry["image"] if isinstance(entry, Mapping) else entry
+        test.append(_listed_case(folder, str(image), None))
+    return Dataset(
+        name=str(description.get("name", folder.name)),
+        classes=named_classes(mapping(description, "labels", folder), folder),
+        modality=modality_of(channels),
+        channel_names=channels,
+        cases=sorted(cases, key=lambda c: c.id),
+        test=sorted(test, key=lambda c: c.id),
+    )
+
+
+def _listed_case(folder: Path, image: str, label: Path | None) -> CaseFiles:
+    """A case by the image a dataset.json lists; nnU-Net v1 lists CASE.nii.gz for CASE_0000.nii.gz, …"""
+    path = folder / image
+    stem, ending = split_name(path)
+    images = [path] if path.exists() else sorted(path.parent.glob(f"{stem}_[0-9][0-9][0-9][0-9]{ending}"))
+    for needed in [*(images or [path]), *([label] if label else [])]:
+        if not needed.exists():
+            raise DatasetError(f"{folder / 'dataset.json'} lists {needed}, which does not exist. Copy it there.")
+    return CaseFiles(id=stem, subject=stem, images=tuple(images), label=label)
