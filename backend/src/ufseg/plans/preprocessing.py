@@ -46,7 +46,9 @@ def preprocess_image(image: Image, plan: Plan, whole: Image | None = None) -> tu
     array, geometry = _turn(image.array, image.geometry, plan)
     grid = resampled_geometry(geometry, plan)
     sources = array if whole is None else whole.array
-    channels = np.stack([_normalise(c, n, s) for c, n, s in zip(array, plan.normalisation, sources, strict=True)])
+    channels = np.empty(array.shape, np.float32)
+    for channel, how, source, result in zip(array, plan.normalisation, sources, channels, strict=True):
+        _normalise(channel, how, source, result)
     resampled = resample_linear(channels, grid.array_shape)
     return np.ascontiguousarray(_drop_slice_axis(resampled, plan, geometry.ndim)), grid
 
@@ -146,20 +148,22 @@ def _drop_slice_axis(array: NDArray[Any], plan: Plan, ndim: int) -> NDArray[Any]
     return array[..., 0, :, :] if plan.dimension == 2 and ndim == 3 else array
 
 
-def _normalise(channel: NDArray[Any], how: Normalisation, source: NDArray[Any]) -> NDArray[np.float32]:
-    """`channel` scaled; a z-score by the mean and deviation of `source`."""
+def _normalise(channel: NDArray[Any], how: Normalisation, source: NDArray[Any], result: NDArray[np.float32]) -> None:
+    """`channel` scaled into `result`; a z-score by the mean and deviation of `source`.
+
+    Slice by slice: of a large volume, each whole copy would take gigabytes.
+    """
     if isinstance(how, HuWindow):
-        clipped = np.clip(channel.astype(np.float32), how.low, how.high)
-        scaled: NDArray[np.float32] = (clipped - np.float32(how.mean)) / np.float32(how.std)
-        return scaled
-    # Computed in float64, since intensities of 10⁶ over 10⁷ voxels exceed what float32 adds exactly, but slice by
-    # slice: of a large volume, a whole copy would take gigabytes.
+        for part, target in zip(channel, result, strict=True):
+            np.clip(part.astype(np.float32), how.low, how.high, out=target)
+            target -= np.float32(how.mean)
+            target /= np.float32(how.std)
+        return
+    # Computed in float64, since intensities of 10⁶ over 10⁷ voxels exceed what float32 adds exactly.
     mean = float(source.mean(dtype=np.float64))
     squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in source)
     std = math.sqrt(squares / source.size)
-    result = np.empty(channel.shape, np.float32)
     # A constant image has nothing to scale (only the rounding of its mean); it becomes zero.
     scale = std if std > 1e-12 * abs(mean) else 1.0
     for part, target in zip(channel, result, strict=True):
         target[...] = (part.astype(np.float64) - mean) / scale
-    return result
