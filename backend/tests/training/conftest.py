@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ufseg.plans.plan import Plan, ZScore
-from ufseg.training.prepare import PreparedCase
+from ufseg.training.cases import PreparedCase
 
 
 @pytest.fixture

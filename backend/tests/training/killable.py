@@ -10,7 +10,7 @@ import torch
 
 from ufseg.networks.device import choose_device
 from ufseg.plans.plan import Plan, ZScore
-from ufseg.training.prepare import PreparedCase
+from ufseg.training.cases import PreparedCase
 from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import TrainingResult, train
 

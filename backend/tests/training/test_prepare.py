@@ -17,7 +17,9 @@ from ufseg.images.writing import write_image, write_label_map
 from ufseg.networks.device import choose_device
 from ufseg.plans.plan import Plan
 from ufseg.progress import Progress
-from ufseg.training.prepare import PreparedCase, prepare_cases
+from ufseg.training.case_store import StoredCase
+from ufseg.training.cases import IGNORED, PreparedCase
+from ufseg.training.prepare import prepare_cases, with_unknown_background
 from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
 
@@ -74,16 +76,83 @@ def test_a_region_is_normalised_as_the_whole_image_is_when_the_model_is_used(
     region = files.model_copy(update={"region": Region(start=(1, 2, 3), stop=(11, 12, 9))})
     whole = np.stack([c.image[0] for c in prepare_cases([files], chosen, CLASSES)]).reshape(10, 12, 14)
     part = prepare_cases([region], chosen, CLASSES)
-    cut = np.stack([c.image[0] for c in part]).reshape(6, 10, 10)
-    np.testing.assert_allclose(cut, whole[3:9, 2:12, 1:11], atol=1e-5)
     if dimension == 2:
         assert [c.id for c in part] == [f"one#{k}" for k in range(3, 9)]
+        whole = whole[3:9]
+    kept = np.stack([c.image[0] for c in part]).reshape(whole.shape)
+    np.testing.assert_allclose(kept, whole, atol=1e-5)
 
 
-def test_only_the_annotated_region_is_used(tmp_path: Path, plan: Plan) -> None:
+def test_outside_the_annotated_region_the_image_stays_and_the_label_is_ignored(tmp_path: Path, plan: Plan) -> None:
     files = case_files(tmp_path, "one", (10, 12, 14))
+    whole = prepare_cases([files], plan, CLASSES)[0]
     region = files.model_copy(update={"region": Region(start=(1, 2, 3), stop=(11, 12, 9))})
-    assert prepare_cases([region], plan, CLASSES)[0].label.shape == (6, 10, 10)
+    case = prepare_cases([region], plan, CLASSES)[0]
+    np.testing.assert_array_equal(case.image, whole.image)
+    inside = np.zeros(case.shape, bool)
+    inside[3:9, 2:12, 1:11] = True
+    np.testing.assert_array_equal(case.label[inside], whole.label[inside])
+    assert (case.label[~inside] == IGNORED).all()
+    assert case.annotated == ((3, 9), (2, 12), (1, 11))
+    assert all(inside[tuple(positions.T)].all() for positions in case.foreground)
+    assert case.highest == 2
+    coarse = plan.model_copy(update={"spacing": (2.0, 2.0, 2.0)})
+    resampled = prepare_cases([region], coarse, CLASSES)[0]
+    assert (resampled.label != IGNORED).sum() == pytest.approx(inside.sum() / 8, rel=0.4)
+
+
+def test_background_of_cases_annotated_without_a_class_that_others_have_is_unknown(tmp_path: Path, plan: Plan) -> None:
+    old = case_files(tmp_path, "old", (10, 12, 14)).model_copy(update={"classes": ("organ",)})
+    new = case_files(tmp_path, "newer", (10, 12, 14))
+    assert [c.id for c in with_unknown_background([old, new], CLASSES)] == ["old"]
+    first, second = prepare_cases([old, new], plan, CLASSES)
+    assert set(np.unique(first.label)) == {1, 2, IGNORED}
+    assert set(np.unique(second.label)) == {0, 1, 2}
+    # If nobody has annotated the class yet, nothing is known of it and background stays background.
+    assert with_unknown_background([old], CLASSES) == []
+
+
+def test_large_datasets_are_kept_as_files_and_found_again(tmp_path: Path, plan: Plan, plan_2d: Plan) -> None:
+    files = [case_files(tmp_path, name, (10, 12, 14)) for name in ("one", "three", "seventh")]
+    folder = tmp_path / "prepared"
+    for chosen in (plan, plan_2d):
+        plain = prepare_cases(files, chosen, CLASSES)
+        limit = sum(c.bytes for c in plain if isinstance(c, PreparedCase)) // 2
+        kept = prepare_cases(files, chosen, CLASSES, folder=folder, memory_bytes=limit)
+        assert all(isinstance(c, StoredCase) for c in kept)
+        assert len({c.folder for c in kept if isinstance(c, StoredCase)}) == 3
+        for case, stored in zip(plain, kept, strict=True):
+            assert (case.id, case.shape, case.channels) == (stored.id, stored.shape, stored.channels)
+            assert (case.annotated, case.highest, case.checksum) == (stored.annotated, stored.highest, stored.checksum)
+            np.testing.assert_array_equal(case.image, stored.image)
+            np.testing.assert_array_equal(case.label, stored.label)
+            for mine, theirs in zip(case.foreground, stored.foreground, strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+            with pytest.raises(ValueError, match="read-only"):
+                stored.image[...] = 0
+    assert len(list(folder.iterdir())) == 6
+    written = [p.stat().st_mtime_ns for p in sorted(folder.rglob("*.npy"))]
+    prepare_cases(files, plan, CLASSES, folder=folder, memory_bytes=0)
+    assert [p.stat().st_mtime_ns for p in sorted(folder.rglob("*.npy"))] == written
+
+
+def test_small_datasets_stay_in_memory(tmp_path: Path, plan: Plan) -> None:
+    case = prepare_cases([case_files(tmp_path, "one", (10, 12, 14))], plan, CLASSES, folder=tmp_path / "prepared")[0]
+    assert isinstance(case, PreparedCase)
+    assert list((tmp_path / "prepared").iterdir()) == []
+
+
+def test_a_case_that_changed_is_prepared_again(tmp_path: Path, plan: Plan) -> None:
+    files = case_files(tmp_path, "one", (10, 12, 14))
+    folder = tmp_path / "prepared"
+    first = prepare_cases([files], plan, CLASSES, folder=folder, memory_bytes=0)[0]
+    image = read_image(files.images[0])
+    write_image(files.images[0], Image(image.array[:, ::-1].copy(), image.geometry))
+    second = prepare_cases([files], plan, CLASSES, folder=folder, memory_bytes=0)[0]
+    assert not np.array_equal(first.image, second.image)
+    region = files.model_copy(update={"region": Region(start=(1, 2, 3), stop=(11, 12, 9))})
+    assert prepare_cases([region], plan, CLASSES, folder=folder, memory_bytes=0)[0].annotated != second.annotated
+    assert len(list(folder.iterdir())) == 3
 
 
 def test_a_2d_plan_takes_images_and_the_slices_of_volumes(tmp_path: Path, plan_2d: Plan) -> None:

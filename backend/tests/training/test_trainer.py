@@ -25,7 +25,7 @@ from ufseg.networks.device import Device, choose_device
 from ufseg.plans.plan import Plan
 from ufseg.progress import Progress
 from ufseg.training import trainer
-from ufseg.training.prepare import PreparedCase
+from ufseg.training.cases import PreparedCase
 from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
 

@@ -1,12 +1,14 @@
 """Cutting a patch out of a case, deformed on one composed sampling grid, and changing its intensities.
 
-Rotation, scaling, mirroring and elastic deformation are one map from patch to case; the case is interpolated once.
+Rotation, scaling, mirroring and elastic deformation are one map from patch to case; the case is interpolated once, on
+the training device, which only receives the part of the case that the patch needs.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,14 +17,32 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ufseg.plans.plan import Plan
-from ufseg.training.prepare import PreparedCase
+from ufseg.training.cases import TrainingCase
+from ufseg.training.intensities import change_intensities
+from ufseg.training.sampling import Place
 from ufseg.training.settings import AugmentationSettings
 
 ELASTIC_CONTROL_SPACING = 10  # voxels between control points
 
 
+@dataclass(frozen=True)
+class Deformation:
+    """Map from a patch's voxels to a case's: ``x = centre + matrix · offset + displacement(offset)``.
+
+    Args:
+        centre: voxels of the case, array order.
+        matrix: ``[axes, axes]``, from offsets (voxels) from the patch's middle.
+        control: displacements ``[axes, *control points]`` in voxels of the case, spread evenly over the patch from its
+            first voxel to its last, or None.
+    """
+
+    centre: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+    control: NDArray[np.float32] | None
+
+
 def draw_batch(
-    places: Sequence[tuple[PreparedCase, NDArray[np.float64]]],
+    places: Sequence[Place],
     plan: Plan,
     settings: AugmentationSettings,
     rng: np.random.Generator,
@@ -39,37 +59,27 @@ def draw_batch(
 
     Returns:
         Images ``[batch, channel, *patch]`` float32 and labels ``[batch, *patch]`` uint8. Outside the case the image
-        is 0, the mean, and the label background.
+        is 0, the mean, and the label background; what is not annotated keeps its label 255.
     """
     images, labels = [], []
     for case, centre in places:
-        grid = _sampling_grid(centre, plan, settings, rng)
-        image, label = _cut(case, grid, device)
-        images.append(_change_intensities(image, settings, rng))
+        deformation = draw_deformation(centre, plan, settings, rng)
+        image, label = cut(case, deformation, plan.patch_size, device)
+        images.append(change_intensities(image, settings, rng))
         labels.append(label)
     return torch.stack(images), torch.stack(labels)
 
 
-def _sampling_grid(
+def draw_deformation(
     centre: NDArray[np.float64], plan: Plan, settings: AugmentationSettings, rng: np.random.Generator
-) -> Tensor:
-    """Case coordinates (voxels, array order) of each patch voxel, ``[*patch, axes]``."""
-    axes = len(plan.patch_size)
+) -> Deformation:
+    """A random deformation about `centre`."""
     matrix = _linear_map(plan, settings, rng)
-    offsets = [np.arange(p, dtype=np.float32) - (p - 1) / 2 for p in plan.patch_size]
-    # x = centre + M·offset, built by broadcasting one axis at a time.
-    grid = torch.zeros(*plan.patch_size, axes)
-    for axis, offset in enumerate(offsets):
-        column = torch.from_numpy(np.outer(offset, matrix[:, axis]).astype(np.float32))
-        grid += column.reshape([-1 if a == axis else 1 for a in range(axes)] + [axes])
-    grid += torch.from_numpy(centre.astype(np.float32))
+    control = None
     if rng.random() < settings.elastic and settings.elastic_voxels > 0:
-        control = [max(3, p // ELASTIC_CONTROL_SPACING + 1) for p in plan.patch_size]
-        field = torch.from_numpy(rng.normal(0, settings.elastic_voxels, (1, axes, *control)).astype(np.float32))
-        mode = "trilinear" if axes == 3 else "bilinear"
-        smooth = F.interpolate(field, size=plan.patch_size, mode=mode, align_corners=True)
-        grid += smooth[0].movedim(0, -1)
-    return grid
+        points = [max(3, p // ELASTIC_CONTROL_SPACING + 1) for p in plan.patch_size]
+        control = rng.normal(0, settings.elastic_voxels, (len(points), *points)).astype(np.float32)
+    return Deformation(np.asarray(centre, dtype=np.float64), matrix, control)
 
 
 def _linear_map(plan: Plan, settings: AugmentationSettings, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -98,63 +108,67 @@ def _rotation(axes: int, limit: float, rng: np.random.Generator) -> NDArray[np.f
     return matrix
 
 
-def _cut(case: PreparedCase, grid: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Image and label at the places of `grid`, which is on the CPU: asking a GPU for its bounds would wait for it."""
-    axes = grid.shape[-1]
-    lowest = grid.reshape(-1, axes).amin(0).floor().long().tolist()
-    highest = grid.reshape(-1, axes).amax(0).ceil().long().tolist()
-    # The box of the case that the grid touches; one voxel at least, so that a patch wholly outside stays defined.
-    start = [min(max(low, 0), size - 1) for low, size in zip(lowest, case.label.shape, strict=True)]
-    stop = [max(min(high + 1, size), s + 1) for high, size, s in zip(highest, case.label.shape, start, strict=True)]
+def cut(
+    case: TrainingCase, deformation: Deformation, patch: Sequence[int], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Image (linear) and label (nearest) of a case where `deformation` puts a patch's voxels.
+
+    Returns:
+        ``[channel, *patch]`` float32 and ``[*patch]`` uint8 on `device`.
+    """
+    start, stop = _box(deformation, patch, case.shape)
     box = (slice(None), *(slice(a, b) for a, b in zip(start, stop, strict=True)))
-    image = torch.from_numpy(case.image[box]).to(device)
-    label = torch.from_numpy(case.label[box[1:]]).to(device, torch.float32)
-    # grid_sample wants -1..1 between the outer voxels' edges (align_corners=False), last axis first.
-    size = torch.tensor([b - a for a, b in zip(start, stop, strict=True)], device=device)
-    origin = torch.tensor(start, device=device)
-    unit = ((2 * (grid.to(device) - origin) + 1) / size - 1).flip(-1)[None]
-    sampled = F.grid_sample(image[None], unit, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    classes = F.grid_sample(label[None, None], unit, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0]
+    # Copied: the arrays may be read-only maps of files.
+    image = torch.from_numpy(np.array(case.image[box])).to(device)
+    label = torch.from_numpy(np.array(case.label[box[1:]])).to(device, torch.float32)
+    grid = _unit_grid(deformation, patch, start, stop, device)[None]
+    mode = "bilinear"  # torch's word for linear in any number of axes
+    sampled = F.grid_sample(image[None], grid, mode=mode, padding_mode="zeros", align_corners=False)[0]
+    classes = F.grid_sample(label[None, None], grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0]
     return sampled, classes.to(torch.uint8)
 
 
-def _change_intensities(image: Tensor, settings: AugmentationSettings, rng: np.random.Generator) -> Tensor:
-    """Per channel: contrast and brightness, gamma, noise, blur; image ``[channel, *space]`` of normalised values."""
-    channels, axes = image.shape[0], image.ndim - 1
-
-    def scalars(low: float, high: float) -> Tensor:
-        values = torch.from_numpy(rng.uniform(low, high, channels).astype(np.float32)).to(image.device)
-        return values.reshape(-1, *[1] * axes)
-
-    def wanted() -> bool:
-        return bool(rng.random() < settings.intensity)
-
-    if wanted():
-        mean = image.mean(dim=tuple(range(1, axes + 1)), keepdim=True)
-        image = (image - mean) * scalars(0.7, 1.4) + mean
-    if wanted():
-        image = image * scalars(0.8, 1.25) + scalars(-0.3, 0.3)
-    if wanted():
-        low = image.amin(dim=tuple(range(1, axes + 1)), keepdim=True)
-        span = (image.amax(dim=tuple(range(1, axes + 1)), keepdim=True) - low).clamp_min(1e-6)
-        image = ((image - low) / span).pow(torch.exp(scalars(math.log(0.7), math.log(1.5)))) * span + low
-    if wanted():
-        noise = rng.standard_normal(tuple(image.shape), dtype=np.float32)
-        image = image + torch.from_numpy(noise).to(image.device) * scalars(0.0, 0.25)
-    if wanted():
-        image = _blur(image, rng.uniform(0.4, 1.0))
-    return image
+def _box(deformation: Deformation, patch: Sequence[int], shape: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The box of the case that the patch touches; one voxel at least, so that one wholly outside stays defined."""
+    half = (np.asarray(patch) - 1) / 2
+    reach = np.abs(deformation.matrix) @ half
+    low, high = deformation.centre - reach, deformation.centre + reach
+    if deformation.control is not None:
+        # Interpolated displacements lie between those of the control points.
+        flat = deformation.control.reshape(len(shape), -1)
+        low, high = low + flat.min(1), high + flat.max(1)
+    start = [min(max(math.floor(a), 0), size - 1) for a, size in zip(low, shape, strict=True)]
+    stop = [max(min(math.ceil(b) + 1, size), s + 1) for b, size, s in zip(high, shape, start, strict=True)]
+    return start, stop
 
 
-def _blur(image: Tensor, sigma: float) -> Tensor:
-    """Separable Gaussian of `sigma` voxels, radius 2."""
-    weights = torch.exp(-0.5 * (torch.arange(-2.0, 3.0, device=image.device) / sigma) ** 2)
-    weights = weights / weights.sum()
-    axes = image.ndim - 1
-    convolve = F.conv3d if axes == 3 else F.conv2d
-    blurred = image[:, None]
-    for axis in range(axes):
-        kernel = weights.reshape([1, 1] + [5 if a == axis else 1 for a in range(axes)])
-        padding = [2 if a == axis else 0 for a in range(axes)]
-        blurred = convolve(F.pad(blurred, [p for a in reversed(padding) for p in (a, a)], mode="replicate"), kernel)
-    return blurred[:, 0]
+def _unit_grid(
+    deformation: Deformation, patch: Sequence[int], start: Sequence[int], stop: Sequence[int], device: torch.device
+) -> Tensor:
+    """Places of the patch's voxels as grid_sample wants them, ``[*patch, axes]``.
+
+    That is -1..1 between the outer faces of the box's outermost voxels (align_corners=False), last axis first.
+    """
+    axes = len(patch)
+    size = np.asarray(stop) - np.asarray(start)
+    scale = 2.0 / size
+    columns = []
+    for axis, count in enumerate(patch):
+        offset = np.arange(count) - (count - 1) / 2
+        line = np.outer(offset, deformation.matrix[:, axis] * scale)
+        if axis == 0:
+            line = line + (2 * (deformation.centre - start) + 1) / size - 1
+        shaped = line[:, ::-1].reshape([-1 if a == axis else 1 for a in range(axes)] + [axes])
+        columns.append(torch.from_numpy(np.ascontiguousarray(shaped, dtype=np.float32)).to(device))
+    # The later axes first: only the last sum is as large as the patch.
+    grid: Tensor = columns[-1]
+    for column in reversed(columns[:-1]):
+        grid = column + grid
+    if deformation.control is not None:
+        displacement = deformation.control * scale.reshape(-1, *[1] * axes).astype(np.float32)
+        field = torch.from_numpy(np.ascontiguousarray(displacement[::-1], dtype=np.float32)).to(device)
+        smooth = F.interpolate(
+            field[None], size=tuple(patch), mode="trilinear" if axes == 3 else "bilinear", align_corners=True
+        )
+        grid = grid + smooth[0].movedim(0, -1)
+    return grid

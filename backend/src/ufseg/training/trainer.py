@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from ufseg.plans.plan import Plan
 from ufseg.progress import CancelCheck, Progress, ProgressCallback, ignore_progress, never_cancelled
 from ufseg.training.augmentation import draw_batch
 from ufseg.training.averaging import WeightAverage
+from ufseg.training.cases import IGNORED, TrainingCase
 from ufseg.training.checkpoint import (
     Checkpoint,
     CheckpointHeader,
@@ -32,7 +32,6 @@ from ufseg.training.checkpoint import (
     tensors_fingerprint,
     write_checkpoint,
 )
-from ufseg.training.prepare import PreparedCase
 from ufseg.training.sampling import PatchSampler, steps_per_epoch
 from ufseg.training.schedule import one_cycle
 from ufseg.training.settings import TrainingSettings
@@ -62,7 +61,7 @@ class TrainingResult:
 
 
 def train(
-    cases: Sequence[PreparedCase],
+    cases: Sequence[TrainingCase],
     plan: Plan,
     settings: TrainingSettings,
     *,
@@ -116,7 +115,7 @@ class _Loop:
 
     def __init__(
         self,
-        cases: Sequence[PreparedCase],
+        cases: Sequence[TrainingCase],
         plan: Plan,
         settings: TrainingSettings,
         device: Device,
@@ -148,7 +147,7 @@ class _Loop:
         self._total_steps = None if epochs is None else epochs * steps_per_epoch(cases, plan)
         limits = settings.model_dump_json(exclude={"device", "threads", "checkpoint_seconds"})
         start = "scratch" if initial is None else tensors_fingerprint(initial)
-        identities = [f"{c.id} {c.label.shape} {zlib.crc32(c.label.tobytes())}" for c in cases]
+        identities = [f"{c.id} {c.shape} {c.checksum}" for c in cases]
         self._job = job_fingerprint(plan.model_dump_json(), limits, start, *identities)
         self._step = 0
         self._seconds_before = 0.0
@@ -219,7 +218,7 @@ class _Loop:
             group["lr"] = rate
         rng = np.random.default_rng((self._settings.seed, 3, self._step))
         image, label = draw_batch(
-            self._sampler.centres(self._step),
+            self._sampler.places(self._step),
             self._plan,
             self._settings.augmentation,
             rng,
@@ -291,26 +290,24 @@ class _Loop:
 
 def _create_loss(settings: TrainingSettings) -> nn.Module:
     try:
-        return losses.create(settings.loss, **settings.loss_options)
+        return losses.create(settings.loss, ignore_index=IGNORED, **settings.loss_options)
     except (ValueError, TypeError) as error:
         raise InputError(
             f"The loss {settings.loss!r} with options {settings.loss_options} cannot be used: {error}"
         ) from error
 
 
-def _check(cases: Sequence[PreparedCase], plan: Plan) -> None:
+def _check(cases: Sequence[TrainingCase], plan: Plan) -> None:
     if not cases:
         raise DatasetError("There is no labelled case to train on. Label at least one case of the training set first.")
     for case in cases:
-        highest = int(case.label.max(initial=0))
         if (
-            case.image.shape[0] != len(plan.normalisation)
-            or case.label.ndim != plan.dimension
-            or case.image.shape[1:] != case.label.shape
-            or highest >= plan.classes
+            case.channels != len(plan.normalisation)
+            or len(case.shape) != plan.dimension
+            or case.highest >= plan.classes
         ):
             raise InputError(
-                f"Case {case.id} does not fit the plan: image {case.image.shape}, label {case.label.shape} with values "
-                f"up to {highest}; the plan has {len(plan.normalisation)} channels, {plan.dimension} axes and "
+                f"Case {case.id} does not fit the plan: {case.channels} channels of {case.shape} voxels, label values "
+                f"up to {case.highest}; the plan has {len(plan.normalisation)} channels, {plan.dimension} axes and "
                 f"{plan.classes} classes. Prepare the cases with this plan."
             )
