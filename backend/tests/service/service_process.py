@@ -26,10 +26,11 @@ Json = dict[str, Any]
 class ServiceProcess:
     """Starts ``ufseg serve`` and reads its first line."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, *options: str) -> None:
         self.workspace = workspace
+        command = [sys.executable, "-m", "ufseg.cli.main", "serve", "--workspace", str(workspace), "--device", "cpu"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ufseg.cli.main", "serve", "--workspace", str(workspace), "--device", "cpu"],
+            [*command, *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

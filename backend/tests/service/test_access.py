@@ -10,6 +10,8 @@ from service_process import Json, ServiceProcess
 
 GONE = {"{task}": "t", "{case}": "c", "{job}": "j", "{model}": "m", "{revision}": "r", "{sha256}": "0" * 64}
 
+WITHOUT_IDS = {"/openapi.json", "/health", "/tasks", "/jobs", "/models/available"}
+
 
 def _endpoints(service: ServiceProcess) -> list[tuple[str, str]]:
     """Every documented method and path, with ids that do not exist."""
@@ -61,7 +63,7 @@ def test_it_listens_on_loopback_only(service: ServiceProcess) -> None:
 
 def test_unknown_ids_are_not_found(service: ServiceProcess) -> None:
     for method, path in _endpoints(service):
-        if method in ("GET", "HEAD") and path not in ("/openapi.json", "/health", "/tasks", "/jobs"):
+        if method in ("GET", "HEAD") and path not in WITHOUT_IDS:
             assert service.answer(method, path).status_code == 404, path
     assert "'nobody'" in service.refused("GET", "/jobs?task=nobody", 404)
     for path in ("/jobs/nobody/cancel", "/tasks/nobody/rollback"):

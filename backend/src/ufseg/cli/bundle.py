@@ -49,16 +49,15 @@ def bundle(
     classes = trained.classes if facts.classes is None else ClassTable(entries=tuple(facts.classes))
     _check_facts(facts, classes, trained.classes, len(trained.channel_names), card_facts)
     measured = measured_of(report, trained.classes.names, evaluation)
-    scores = {m.class_name: m.mean for m in measured if m.metric == DICE.name and m.mean is not None}
-    # Of a single class the report has no row of the mean over classes.
-    scores = {"mean": report.mean} | {name: scores[name] for name in classes.names if name in scores}
+    # Of a single class the report has no row of the mean over classes, so that mean is taken from its top.
+    dice = {"mean": report.mean} | {m.class_name: m.mean for m in measured if m.metric == DICE.name and m.class_name}
     described = trained.model_copy(
         update={
             "name": name,
             "task": facts.title,
             "classes": classes,
             "channel_names": facts.channels or trained.channel_names,
-            "scores": {name: mean for name, mean in scores.items() if mean is not None} or None,
+            "scores": {name: mean for name, mean in dice.items() if mean is not None} or None,
             "card": ModelCard(facts=facts, measured=measured, interval_method=report.interval_method),
         }
     )

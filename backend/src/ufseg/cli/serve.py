@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,12 @@ def serve(
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008 - typer's way of giving a default
     device: DeviceOption = "auto",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
+    models: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of finished models that can be installed by name; repeatable. See also UFSEG_MODELS."
+        ),
+    ] = None,
 ) -> None:
     """Serve a workspace on this computer only.
 
@@ -21,4 +28,4 @@ def serve(
     """
     from ufseg.service.run import serve as run
 
-    run(workspace, device=device, port=port)
+    run(workspace, device=device, port=port, model_folders=models or [])

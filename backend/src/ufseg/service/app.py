@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
@@ -12,6 +13,7 @@ from ufseg._version import __version__
 from ufseg.engine.engine import Engine
 from ufseg.service.access import Access
 from ufseg.service.failures import install
+from ufseg.service.finished_routes import finished_routes
 from ufseg.service.job_routes import job_routes, model_routes
 from ufseg.service.routes import case_routes, file_routes, health_routes, task_routes
 from ufseg.service.schemas import ERRORS
@@ -21,7 +23,12 @@ MAX_FILE_BYTES = 8 << 30
 
 
 def create_app(
-    workspace: Workspace, engine: Engine, token: str, hosts: Collection[str], max_file_bytes: int = MAX_FILE_BYTES
+    workspace: Workspace,
+    engine: Engine,
+    token: str,
+    hosts: Collection[str],
+    max_file_bytes: int = MAX_FILE_BYTES,
+    model_folders: Sequence[Path] = (),
 ) -> ASGIApp:
     """The service as an ASGI application.
 
@@ -31,6 +38,7 @@ def create_app(
         token: every request must carry it.
         hosts: the addresses (with port) under which the service may be spoken to.
         max_file_bytes: largest file that may be uploaded.
+        model_folders: where finished models are looked for, beside the usual places.
     """
     app = FastAPI(
         title="UnifiedFocalSeg",
@@ -48,6 +56,7 @@ def create_app(
         task_routes(workspace),
         case_routes(workspace),
         job_routes(engine),
+        finished_routes(workspace, model_folders),  # before the others: no version's id is "available"
         model_routes(workspace),
     )
     for router in routers:

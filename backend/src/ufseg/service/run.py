@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -31,7 +31,7 @@ _GRACE_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 120
 
 
-def serve(workspace: Path, device: str = "auto", port: int = 0) -> None:
+def serve(workspace: Path, device: str = "auto", port: int = 0, model_folders: Sequence[Path] = ()) -> None:
     """Serve a workspace on loopback until standard input ends, or until SIGINT or SIGTERM.
 
     The first and only line on standard output is JSON with url, token, version and pid.
@@ -40,6 +40,7 @@ def serve(workspace: Path, device: str = "auto", port: int = 0) -> None:
         workspace: folder, made if absent.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         port: 0 takes a free one.
+        model_folders: folders of finished models that can be installed by name, beside the usual places.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
@@ -56,7 +57,8 @@ def serve(workspace: Path, device: str = "auto", port: int = 0) -> None:
         actual = listening.getsockname()[1]
         with Engine(opened, device, warm=True) as engine:
             token = secrets.token_urlsafe(32)
-            app = create_app(opened, engine, token, [f"{ADDRESS}:{actual}", f"localhost:{actual}"])
+            hosts = [f"{ADDRESS}:{actual}", f"localhost:{actual}"]
+            app = create_app(opened, engine, token, hosts, model_folders=model_folders)
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
