@@ -41,6 +41,14 @@ def test_backend_sources_are_installed():
         assert (REPOSITORY / name).is_file(), f"{name} is to be installed but does not exist"
 
 
+def test_finished_models_are_installed_where_the_module_looks():
+    text = (REPOSITORY / "CMakeLists.txt").read_text()
+    block = re.search(r"DIRECTORY (Resources/Models)\s+DESTINATION \S+LIB_DIR}/(\S+)", text)
+    assert (REPOSITORY / block.group(1)).is_dir()
+    source = (MODULE / "UnifiedFocalSegLib" / "backend_process.py").read_text()
+    assert f'"{block.group(2)}" / "Models"' in source
+
+
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(MODULE)))
 def test_library_imports_only_what_slicer_has(path):
     allowed = ALLOWED | ({"qt"} if path.parent.name == "widget" else set())

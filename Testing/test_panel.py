@@ -12,6 +12,7 @@ import pytest
 import slicer
 
 import phantom
+from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint
 from slicer_shell.application import LoadedModule, install
 
@@ -245,3 +246,40 @@ def test_scene_closed_and_module_left(widget, scene):
 
 def test_the_modules_own_test_passes_here_too(module):
     module.python.UnifiedFocalSegTest().runTest()
+
+
+def test_example_model_is_installed_by_one_click(widget, scene, tmp_path, monkeypatch):
+    write_finished_model(tmp_path / "models" / "phantom-mri")
+    monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: tmp_path / "models")
+    ui = widget.ui
+    assert not ui.installModelButton.visible
+    start_backend(widget)
+    until(lambda: ui.installModelButton.visible)
+    assert ui.installModelButton.text == "Install example model “Phantom MRI”"
+    assert "Published mean Dice: 0.500." in ui.installModelButton.toolTip
+    ui.installModelButton.click()
+    assert not ui.installModelButton.enabled
+    assert not ui.backendButton.enabled
+    until(lambda: ui.taskSelector.count == 1)
+    until(lambda: not widget.logic.operations)
+    assert not ui.installModelButton.visible
+    assert "Installed as version 1" in ui.statusLabel.text
+    assert widget.panel.segment.task["name"] == "Phantom MRI"
+
+    volume = add_volume(scene, *phantom.study(0)[::2], "new patient")
+    ui.inputSelector.setCurrentNode(volume)
+    assert ui.applyButton.enabled, ui.applyButton.toolTip
+    ui.applyButton.click()
+    until(lambda: not widget.logic.operations)
+    assert ui.segmentationSelector.currentNode().GetName() == "new patient segmentation"
+
+
+def test_the_example_model_is_not_offered_beside_tasks(widget, scene, tmp_path, monkeypatch):
+    write_finished_model(tmp_path / "models" / "phantom-mri")
+    monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: tmp_path / "models")
+    start_backend(widget)
+    until(lambda: widget.ui.installModelButton.visible)
+    widget.logic.create_task("My own", "MRI", phantom.CLASSES, wait=True)
+    widget.panel.segment.refresh_tasks()
+    until(lambda: widget.ui.taskSelector.count == 1)
+    assert not widget.ui.installModelButton.visible

@@ -43,6 +43,7 @@ class BackendProcess:
         workspace: str | os.PathLike,
         *,
         device: str = "auto",
+        models: str | os.PathLike | None = None,
         environment: Mapping[str, str] | None = None,
         seconds: float = 120.0,
         cancelled: threading.Event | None = None,
@@ -53,6 +54,7 @@ class BackendProcess:
             python: interpreter of the backend's own virtual environment.
             workspace: folder that holds tasks, cases and models; made if it is missing.
             device: ``"auto"``, ``"cuda"`` or ``"cpu"``.
+            models: folder of finished models that can be installed.
             environment: variables for the process; `startup_environment` if None.
             seconds: how long to wait; the first start after an installation compiles much Python.
             cancelled: stops the wait when set.
@@ -63,6 +65,8 @@ class BackendProcess:
         """
         command = [os.fspath(python), "-m", "ufseg.cli.main", "serve"]
         command += ["--workspace", os.fspath(workspace), "--device", device]
+        if models is not None:
+            command += ["--models", os.fspath(models)]
         try:
             process = subprocess.Popen(
                 command,
@@ -195,6 +199,13 @@ def startup_environment() -> dict[str, str]:
 def default_workspace() -> Path:
     """Where tasks, cases and models are kept unless chosen otherwise; the command line's default too."""
     return Path(os.environ.get("UFSEG_WORKSPACE", Path.home() / "ufseg-workspace"))
+
+
+def default_models() -> Path | None:
+    """The folder of finished models that comes with the extension, installed or as sources; None without one."""
+    here = Path(__file__).resolve()
+    candidates = (here.parents[1] / "UnifiedFocalSegBackend" / "Models", here.parents[2] / "Resources" / "Models")
+    return next((path for path in candidates if path.is_dir()), None)
 
 
 def default_python() -> Path | None:

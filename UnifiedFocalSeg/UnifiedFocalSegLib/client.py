@@ -119,6 +119,15 @@ class BackendClient:
         """Ask a job to stop; returns the job."""
         return self._json("POST", f"/jobs/{job}/cancel")
 
+    def available_models(self) -> Json:
+        """Finished models that can be installed, under ``models``, and sentences about unreadable ones."""
+        return self._json("GET", "/models/available")
+
+    def install_model(self, name: str, task: str | None = None, author: str = "") -> Json:
+        """Make a task of a finished model; returns task, model_version, whether it is new, and a message."""
+        body = {"name": name, "author": author} | ({} if task is None else {"task": task})
+        return self._json("POST", "/models/install", body)
+
     def models(self, task: str) -> list[Json]:
         """Model versions of a task."""
         return self._json("GET", f"/tasks/{task}/models")

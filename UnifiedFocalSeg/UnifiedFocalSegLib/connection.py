@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from .backend_process import BackendProcess, default_python, default_workspace
+from .backend_process import BackendProcess, default_models, default_python, default_workspace
 from .client import BackendClient
 from .errors import BackendError
 from .operation import Control, Operation, Script, Step
@@ -42,6 +42,7 @@ class Connection:
         python: str | os.PathLike | None = None,
         *,
         device: str = "auto",
+        models: str | os.PathLike | None = None,
         wait: bool = False,
     ) -> Operation:
         """Start a backend of our own and use it; result: its address.
@@ -50,6 +51,7 @@ class Connection:
             workspace: folder for tasks, cases and models; `default_workspace` if None.
             python: interpreter of the backend's virtual environment; `default_python` if None.
             device: ``"auto"``, ``"cuda"`` or ``"cpu"``.
+            models: folder of finished models that can be installed; `default_models` if None.
             wait: block until it is ready.
         """
 
@@ -61,12 +63,13 @@ class Connection:
                 )
             old = self._release()
             folder = workspace or default_workspace()
+            finished = models or default_models()
 
             def start(control: Control) -> BackendProcess:
                 control.report(stage="Starting the backend")
                 if old is not None:  # it may hold the same workspace
                     old.stop()
-                return BackendProcess.start(chosen, folder, device=device, cancelled=control.cancelled)
+                return BackendProcess.start(chosen, folder, device=device, models=finished, cancelled=control.cancelled)
 
             self._process = yield start
             self._use(BackendClient(self._process.url, self._process.token))

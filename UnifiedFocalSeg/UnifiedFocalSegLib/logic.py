@@ -84,6 +84,18 @@ class FocalSegLogic(Connection):
 
         return self._simple("create", f"Create {name}", create, wait)
 
+    def install_model(self, name: str, *, task: str | None = None, author: str = "", wait: bool = False) -> Operation:
+        """Make a task of a finished model; result: task, model_version, whether it is new, and a message.
+
+        Args:
+            name: one of ``fetch("available_models")``.
+            task: name of the task; the model's own if None.
+            author: who installs it; the name of this computer's user if empty.
+            wait: block until done.
+        """
+        by = author.strip() or default_author()
+        return self._simple("install", f"Install {name}", lambda client: client.install_model(name, task, by), wait)
+
     def promote(
         self, task: str | Json, model_version: str, *, reason: str, author: str = "", wait: bool = False
     ) -> Operation:

@@ -14,7 +14,7 @@ from .words import offer
 PYTHON_SETTING, WORKSPACE_SETTING = "UnifiedFocalSeg/BackendPython", "UnifiedFocalSeg/Workspace"
 _ASK_AGAIN_MILLISECONDS = 500
 # Operations that a restart of the backend would break off.
-_DISTURBED = ("segment", "submit", "retrain")
+_DISTURBED = ("segment", "submit", "retrain", "install")
 
 
 class BackendPart:

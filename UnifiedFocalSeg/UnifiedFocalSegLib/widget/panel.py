@@ -6,6 +6,7 @@ import qt
 
 from .backend_part import BackendPart
 from .correction_part import CorrectionPart
+from .example_part import ExamplePart
 from .segment_part import SegmentPart
 from .training_part import TrainingPart
 
@@ -27,6 +28,7 @@ class Panel:
         self.ui, self.logic, self.parameters = ui, logic, parameters
         self.backend = BackendPart(ui, logic, self._on_backend_ready)
         self.segment = SegmentPart(self)
+        self.example = ExamplePart(self)
         self.correction = CorrectionPart(self)
         self.training = TrainingPart(self)
         logic.backend_changed.connect(self.update)
@@ -49,7 +51,7 @@ class Panel:
     def update(self) -> None:
         """Bring every control up to date."""
         self.backend.update()
-        for part in (self.segment, self.correction, self.training):
+        for part in (self.segment, self.example, self.correction, self.training):
             part.update()
 
     def close(self) -> None:
@@ -60,4 +62,5 @@ class Panel:
 
     def _on_backend_ready(self) -> None:
         self.segment.refresh_tasks()
+        self.example.refresh()
         self.update()

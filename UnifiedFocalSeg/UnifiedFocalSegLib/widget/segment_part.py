@@ -19,6 +19,7 @@ class SegmentPart:
     def __init__(self, panel) -> None:
         self._panel, self._ui, self._logic = panel, panel.ui, panel.logic
         self.tasks: list[dict] = []
+        self.tasks_known = False
         self._operation = None
         self._begun = 0.0
         self._ui.applyButton.connect("clicked(bool)", self.on_button)
@@ -76,6 +77,7 @@ class SegmentPart:
         selector.blockSignals(True)
         selector.clear()
         self.tasks = operation.result
+        self.tasks_known = True
         for task in self.tasks:
             selector.addItem(task["name"])
         ids = [task["id"] for task in self.tasks]
