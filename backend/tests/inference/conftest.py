@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from ufseg import __version__
 from ufseg.images.class_table import ClassTable
+from ufseg.inference.options import InferenceOptions
 from ufseg.inference.predictor import Predictor
 from ufseg.networks.device import choose_device
 from ufseg.networks.model_folder import LossChoice, ModelDescription
-from ufseg.plans.plan import HuWindow, Plan
+from ufseg.plans.plan import HuWindow, Plan, ZScore
 
 
 class Threshold(nn.Module):
@@ -29,7 +30,7 @@ class Threshold(nn.Module):
 MakePredictor = Callable[..., Predictor]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_predictor() -> MakePredictor:
     def make(
         dimension: Literal[2, 3] = 3,
@@ -37,24 +38,27 @@ def make_predictor() -> MakePredictor:
         patch: tuple[int, ...] = (8, 8, 8),
         channels: int = 1,
         network: nn.Module | None = None,
+        classes: int = 3,
+        normalisation: HuWindow | ZScore = HuWindow(low=-1000, high=1000, mean=0, std=100),  # noqa: B008
+        options: InferenceOptions = InferenceOptions(),  # noqa: B008
     ) -> Predictor:
         plan = Plan(
             dimension=dimension,
-            modality="CT",
+            modality="CT" if isinstance(normalisation, HuWindow) else "MRI",
             spacing=spacing,
             patch_size=patch,
             batch_size=1,
             features=(4, 8, 8),
             kernel_sizes=((3,) * dimension,) * 3,
             strides=((1,) * dimension, (2,) * dimension, (2,) * dimension),
-            normalisation=(HuWindow(low=-1000, high=1000, mean=0, std=100),) * channels,
-            classes=3,
+            normalisation=(normalisation,) * channels,
+            classes=classes,
         )
         description = ModelDescription(
             name="threshold",
             task="test",
             plan=plan,
-            classes=ClassTable.of({"grey": 3, "white": 7}),
+            classes=ClassTable.of({"grey": 3, "white": 7} | {f"class {n}": 10 + n for n in range(3, classes)}),
             channel_names=[f"channel {c}" for c in range(channels)],
             loss=LossChoice(name="asymmetric-unified-focal"),
             trained_on=[],
@@ -63,6 +67,6 @@ def make_predictor() -> MakePredictor:
             created=datetime(2025, 1, 1, tzinfo=timezone.utc),
             ufseg_version=__version__,
         )
-        return Predictor(description, network or Threshold(), choose_device("cpu"))
+        return Predictor(description, network or Threshold(), choose_device("cpu"), options)
 
     return make

@@ -13,7 +13,7 @@ from torch import nn
 from ufseg.errors import CancelledError, InputError, OutOfMemoryError
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image
-from ufseg.inference.predictor import Predictor, winning_class
+from ufseg.inference.predictor import Predictor
 from ufseg.networks.build import build_network
 from ufseg.progress import Progress
 
@@ -143,10 +143,3 @@ def test_out_of_memory_is_a_sentence(make_predictor: MakePredictor) -> None:
     image = Image(np.zeros((1, 8, 8, 9), np.float32), grid((8, 8, 9), (1.0, 1.0, 1.0), np.eye(3)))
     with pytest.raises(OutOfMemoryError, match="9 × 8 × 8 voxels"):
         make_predictor(network=Greedy()).predict(image)
-
-
-@pytest.mark.parametrize("shape", [(6, 7, 8), (9, 4, 12)])
-def test_winning_class_is_argmax_after_resampling(shape: tuple[int, ...]) -> None:
-    logits = torch.randn(5, 6, 7, 8, generator=torch.Generator().manual_seed(0))
-    resampled = torch.nn.functional.interpolate(logits[None], size=shape, mode="trilinear", align_corners=False)[0]
-    assert torch.equal(winning_class(logits, shape), resampled.argmax(0).to(torch.uint8))

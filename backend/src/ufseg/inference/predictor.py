@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ufseg.errors import InputError
 from ufseg.images.image import Image, LabelMap
-from ufseg.images.orientation import from_canonical
-from ufseg.images.slices import split_slices
-from ufseg.inference.windows import sliding_window
+from ufseg.images.orientation import to_canonical
+from ufseg.inference.blending import blended_slabs
+from ufseg.inference.body_box import Box, body_box, cut, whole_box
+from ufseg.inference.labelling import Labeller
+from ufseg.inference.options import InferenceOptions
 from ufseg.networks.device import Device, autocast
 from ufseg.networks.memory import memory_errors
 from ufseg.networks.model_folder import ModelDescription
-from ufseg.plans.preprocessing import canonical_geometry, preprocess_image
+from ufseg.plans.plan import Plan
+from ufseg.plans.preprocessing import preprocess_image
 from ufseg.progress import CancelCheck, Progress, ProgressCallback, ignore_progress, never_cancelled, raise_if_cancelled
+
+# A GPU computes small windows together. On a CPU a single window already occupies every core.
+GPU_VOXELS_AT_ONCE = 1 << 21
+GPU_MOST_WINDOWS = 16
 
 
 class Predictor:
     """A model ready to segment images.
 
+    Beside the image and the label map, its memory is bounded by a slab of scores (classes × window length × area of
+    the volume) and what the network needs for a window.
+
     Args:
         description: the model's plan and class table, kept as an attribute.
         network: its network on `device`; put into evaluation mode.
         device: where to compute.
+        options: overlap, mirroring and the like.
     """
 
-    def __init__(self, description: ModelDescription, network: nn.Module, device: Device) -> None:
+    def __init__(
+        self,
+        description: ModelDescription,
+        network: nn.Module,
+        device: Device,
+        options: InferenceOptions = InferenceOptions(),  # noqa: B008
+    ) -> None:
         self.description = description
+        self.options = options
         self._network = network.eval()
         self._device = device
+        # Mirrored along every combination of the network's axes, which are the last ones of a window.
+        axes = range(-description.plan.dimension, 0)
+        count = description.plan.dimension if options.mirror else 0
+        self._flips = [list(f) for n in range(count + 1) for f in itertools.combinations(axes, n)]
 
     def predict(
         self,
@@ -47,7 +71,7 @@ class Predictor:
         Args:
             image: with the model's channels in its order, any orientation and spacing.
             progress: told the fraction of windows done.
-            cancelled: asked before each window.
+            cancelled: asked before each pass of the network.
 
         Returns:
             uint8 label map on `image`'s grid with the class table's values.
@@ -63,68 +87,88 @@ class Predictor:
                 f"The image has {image.channels} channel{'' if image.channels == 1 else 's'}, but the model "
                 f"{self.description.name} was trained on {len(names)}: {', '.join(names)}. Give these, in this order."
             )
+        raise_if_cancelled(cancelled)
         work = f"an image of {' × '.join(map(str, image.geometry.size))} voxels"
+        labels = np.zeros(image.geometry.array_shape, np.uint8)
         with memory_errors(self._device, work, "segment a smaller part of the image"), torch.inference_mode():
-            indices = self._indices(image, progress, cancelled)
+            box = body_box(image, self.description.plan) if self.options.body_crop else None
+            self._label(image, box or whole_box(image), labels, progress, cancelled)
         progress(Progress(1.0, "segmenting"))
-        return LabelMap(self.description.classes.from_indices(indices), image.geometry)
+        return LabelMap(labels, image.geometry)
 
-    def _indices(self, image: Image, progress: ProgressCallback, cancelled: CancelCheck) -> NDArray[np.uint8]:
-        if self.description.plan.dimension == 3 or image.geometry.ndim == 2:
-            return self._part(image, 0, 1, progress, cancelled)
-        slices = split_slices(image)
-        return np.concatenate([self._part(s, k, len(slices), progress, cancelled) for k, s in enumerate(slices)])
-
-    def _part(
-        self, image: Image, part: int, parts: int, progress: ProgressCallback, cancelled: CancelCheck
-    ) -> NDArray[np.uint8]:
-        """Network indices of one volume or slice (`part` of `parts`, for the progress) on its own grid."""
+    def _label(
+        self, image: Image, box: Box, labels: NDArray[np.uint8], progress: ProgressCallback, cancelled: CancelCheck
+    ) -> None:
+        """Write the class values of the part of `image` in `box` into `labels`, which has the image's shape."""
         plan = self.description.plan
 
         def on_window(done: int, count: int) -> None:
             raise_if_cancelled(cancelled)
-            progress(Progress((part + done / count) / parts, "segmenting"))
+            progress(Progress(done / count, "segmenting"))
 
-        raise_if_cancelled(cancelled)
-        array, _ = preprocess_image(image, plan)
-        tensor = torch.from_numpy(array).to(self._device.torch_device)
-        logits = sliding_window(tensor, plan.patch_size, self._run, plan.classes, on_window)
-        turned = canonical_geometry(image.geometry, plan)
-        labels = winning_class(logits, turned.array_shape[-plan.dimension :]).cpu().numpy()
-        if plan.dimension == 2:
-            return labels.reshape(image.geometry.array_shape)
-        return np.ascontiguousarray(from_canonical(labels, turned, image.geometry))
+        def predict(windows: Tensor) -> Tensor:
+            return self._scores(windows, cancelled)
 
-    def _run(self, window: Tensor) -> Tensor:
-        with autocast(self._device):
-            logits: Tensor = self._network(window)
-        return logits
+        volume = torch.from_numpy(_network_input(image, box, plan)).to(self._device.torch_device)
+        # A view: what is written there stands in `labels` as the image has its axes.
+        turned = labels[box] if plan.dimension == 2 else to_canonical(labels[box], cut(image, box).geometry)[0]
+        target = turned[None] if turned.ndim == 2 else turned
+        values = np.asarray([0, *self.description.classes.values], np.uint8)
+        labeller = Labeller(tuple(volume.shape[1:]), target, values)
+        window = _window(plan, volume.shape[1:], self.options.window_scale)
+        batch = 1
+        if self._device.kind == "cuda":
+            batch = min(GPU_MOST_WINDOWS, max(1, GPU_VOXELS_AT_ONCE // math.prod(window)))
+        for slab in blended_slabs(volume, window, predict, plan.classes, on_window, self.options.overlap, batch):
+            labeller.add(slab)
+
+    def _scores(self, windows: Tensor, cancelled: CancelCheck) -> Tensor:
+        """Logits ``[n, class, *window]``; with mirroring their mean over all views."""
+        flat = self.description.plan.dimension == 2
+        given = windows[:, :, 0] if flat else windows
+        total: Tensor | None = None
+        for flips in self._flips:
+            raise_if_cancelled(cancelled)
+            with autocast(self._device):
+                view: Tensor = self._network(given.flip(flips) if flips else given)
+            if len(self._flips) == 1:
+                total = view
+                break
+            view = view.flip(flips).float()
+            total = view if total is None else total.add_(view)
+        assert total is not None  # there is always the unmirrored view
+        if len(self._flips) > 1:
+            total = total.div_(len(self._flips))
+        return total[:, :, None] if flat else total
 
 
-def winning_class(logits: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The class with the largest logit on a grid of `shape` over the same box of space.
+def _network_input(image: Image, box: Box, plan: Plan) -> NDArray[np.float32]:
+    """The part of an image in `box` on the plan's grid, ``[channel, k, j, i]``; a 2D image has one plane.
 
-    Classes are resampled (linearly) one after the other against a running maximum, so that the memory does not grow
-    with their number; ties go to the lower class.
-
-    Args:
-        logits: ``[class, *space]``.
-        shape: of the result.
-
-    Returns:
-        uint8 ``[*shape]``.
+    Intensities are scaled by those of the whole image, or for a 2D plan of the whole slice, as in training.
     """
-    mode = {2: "bilinear", 3: "trilinear"}[len(shape)]
-    best: Tensor | None = None
-    winner = torch.zeros(shape, dtype=torch.uint8, device=logits.device)
-    for index, channel in enumerate(logits):
-        here = channel
-        if tuple(channel.shape) != tuple(shape):
-            here = F.interpolate(channel[None, None], size=shape, mode=mode, align_corners=False)[0, 0]
-        if best is None:
-            best = here.clone()
-            continue
-        better = here > best
-        winner.masked_fill_(better, index)
-        torch.maximum(best, here, out=best)
-    return winner
+    if plan.dimension == 3:
+        return preprocess_image(cut(image, box), plan, image)[0]
+    if image.geometry.ndim == 2:
+        return preprocess_image(cut(image, box), plan, image)[0][:, None]
+    numbers = range(box[0].start, box[0].stop)
+    result: NDArray[np.float32] | None = None
+    for n, k in enumerate(numbers):
+        whole = cut(image, (slice(k, k + 1), *whole_box(image)[1:]))
+        array, _ = preprocess_image(cut(image, (slice(k, k + 1), *box[1:])), plan, whole)
+        if result is None:
+            result = np.empty((array.shape[0], len(numbers), *array.shape[1:]), np.float32)
+        result[:, n] = array
+    assert result is not None  # no box is empty
+    return result
+
+
+def _window(plan: Plan, shape: tuple[int, ...], scale: int) -> tuple[int, ...]:
+    """The window along k, j, i: `scale` patches, but no more than it takes to hold the whole volume."""
+    space = shape[-plan.dimension :]
+    total = [math.prod(s[axis] for s in plan.strides) for axis in range(plan.dimension)]
+    sizes = [
+        min(scale * patch, max(patch, -(-size // stride) * stride))
+        for patch, size, stride in zip(plan.patch_size, space, total, strict=True)
+    ]
+    return (1, *sizes) if plan.dimension == 2 else tuple(sizes)

@@ -1,27 +1,24 @@
-"""Overlapping windows over an image and their blending."""
+"""Where the windows over a volume lie, and how much each counts."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-OVERLAP = 0.5
 # Standard deviation of the blending weight, as a share of the window; nnU-Net's value.
 SIGMA = 0.125
-# The weight's least value relative to its middle, so that corners seen by one window only stay well scaled.
-FLOOR = 1e-3
 
 
-def window_starts(size: int, window: int, overlap: float = OVERLAP) -> list[int]:
+def window_starts(size: int, window: int, overlap: float) -> list[int]:
     """First voxels of the fewest windows, evenly spaced, that cover `size` voxels with at least `overlap`.
 
     Args:
-        size: length of the image along an axis, at least `window`.
+        size: length of the image along an axis.
         window: length of the window.
         overlap: share of a window that its neighbour covers too, 0 to below 1.
     """
@@ -31,52 +28,54 @@ def window_starts(size: int, window: int, overlap: float = OVERLAP) -> list[int]
     return [round(step * (size - window) / steps) for step in range(steps + 1)]
 
 
-def blending_weight(window: Sequence[int], device: torch.device) -> Tensor:
-    """Gaussian ``[*window]``, largest in the middle, where the network sees the most around a voxel."""
-    weight = torch.ones(*window, device=device)
-    for axis, length in enumerate(window):
-        position = torch.arange(length, device=device, dtype=torch.float32) - (length - 1) / 2
-        profile = torch.exp(-0.5 * (position / (SIGMA * length)) ** 2)
-        weight = weight * profile.reshape([-1 if a == axis else 1 for a in range(len(window))])
-    return weight.clamp_min(FLOOR * float(weight.max()))
+def blending_profiles(size: int, window: int, starts: Sequence[int]) -> list[Tensor]:
+    """What each window contributes along one axis: a Gaussian, divided by the sum of all windows' there.
 
-
-def sliding_window(
-    image: Tensor,
-    window: Sequence[int],
-    predict: Callable[[Tensor], Tensor],
-    channels: int,
-    on_window: Callable[[int, int], None],
-    overlap: float = OVERLAP,
-) -> Tensor:
-    """Blend the predictions of overlapping windows.
-
-    Args:
-        image: ``[channel, *space]``. Where it is smaller than a window it is padded with zeros on both sides.
-        window: the network's input size.
-        predict: maps ``[1, channel, *window]`` to ``[1, channels, *window]``.
-        channels: of the prediction.
-        on_window: called with (windows done, windows in all) before each window; may raise to stop.
-        overlap: see `window_starts`.
+    Windows lie on a grid and a Gaussian is a product of its axes', hence so is the sum of all weights: with these
+    profiles the weights of all windows add up to 1 at every voxel, and nothing needs to be divided afterwards.
 
     Returns:
-        ``[channels, *space]`` float32, the weighted mean of all windows' predictions.
+        For each start a float32 tensor ``[window]``.
     """
-    space = image.shape[1:]
-    missing = [max(0, w - s) for s, w in zip(space, window, strict=True)]
-    before = [m // 2 for m in missing]
-    padding = [p for m, b in zip(reversed(missing), reversed(before), strict=True) for p in (b, m - b)]
-    padded = F.pad(image, padding)
-    starts = [window_starts(s, w, overlap) for s, w in zip(padded.shape[1:], window, strict=True)]
-    places = list(itertools.product(*starts))
-    weight = blending_weight(window, image.device)
-    total = torch.zeros(channels, *padded.shape[1:], device=image.device)
-    weights = torch.zeros(1, *padded.shape[1:], device=image.device)
-    for done, place in enumerate(places):
-        on_window(done, len(places))
-        box = (slice(None), *(slice(p, p + w) for p, w in zip(place, window, strict=True)))
-        total[box] += predict(padded[box][None])[0].float() * weight
-        weights[box] += weight
-    inner = (slice(None), *(slice(b, b + s) for b, s in zip(before, space, strict=True)))
-    # In place: with many classes this is the largest array of a prediction.
-    return total[inner].div_(weights[inner])
+    position = torch.arange(window, dtype=torch.float64) - (window - 1) / 2
+    bell = torch.exp(-0.5 * (position / (SIGMA * window)) ** 2)
+    total = torch.zeros(max(size, window), dtype=torch.float64)
+    for start in starts:
+        total[start : start + window] += bell
+    return [(bell / total[start : start + window]).float() for start in starts]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """All windows over a volume.
+
+    Args:
+        window: size along k, j, i.
+        starts: first voxels along each axis, ascending.
+        profiles: of each start, see `blending_profiles`.
+    """
+
+    window: tuple[int, ...]
+    starts: tuple[tuple[int, ...], ...]
+    profiles: tuple[tuple[Tensor, ...], ...]
+
+    @classmethod
+    def over(cls, shape: Sequence[int], window: Sequence[int], overlap: float) -> Windows:
+        """The windows that cover a volume of `shape`, none of whose axes is shorter than its window's."""
+        starts = [window_starts(s, w, overlap) for s, w in zip(shape, window, strict=True)]
+        profiles = [blending_profiles(s, w, a) for s, w, a in zip(shape, window, starts, strict=True)]
+        return cls(tuple(window), tuple(map(tuple, starts)), tuple(map(tuple, profiles)))
+
+    def places(self) -> list[tuple[int, ...]]:
+        """For each window the number of its start along k, j, i; ordered by k, then j, then i."""
+        return list(itertools.product(*(range(len(s)) for s in self.starts)))
+
+    def box(self, place: Sequence[int]) -> tuple[slice, ...]:
+        """The voxels of the window at `place`."""
+        first = [s[n] for s, n in zip(self.starts, place, strict=True)]
+        return tuple(slice(f, f + w) for f, w in zip(first, self.window, strict=True))
+
+    def weight(self, place: Sequence[int], device: torch.device) -> Tensor:
+        """``[*window]`` float32 blending weight of the window at `place`."""
+        k, j, i = (p[n].to(device) for p, n in zip(self.profiles, place, strict=True))
+        return k[:, None, None] * (j[:, None] * i)
