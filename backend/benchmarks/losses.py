@@ -31,7 +31,6 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from ufseg.losses import create
-from ufseg.losses.fused.workers import MOST_WORKERS
 
 PEER = "MONAI DiceCE"
 
@@ -59,7 +58,7 @@ def main() -> None:
     losses = _losses(problem)
     repeats = arguments.repeats or (100 if device.type == "cuda" else 20)
     times = _times(problem, losses, warm_up=20 if device.type == "cuda" else 3, repeats=repeats)
-    memory = {name: _extra_memory(problem, loss, several="fused" in name) for name, loss in losses.items()}
+    memory = {name: _extra_memory(problem, loss) for name, loss in losses.items()}
     limit = problem.least_bytes / _copy_bandwidth(device)
     report = _report(problem, times, memory, limit, repeats)
     print(report)
@@ -155,12 +154,8 @@ def _seconds(problem: Problem, loss: Callable[[], Tensor]) -> float:
     return time.perf_counter() - began
 
 
-def _extra_memory(problem: Problem, loss: Callable[[], Tensor], several: bool) -> int:
-    """Bytes that PyTorch's allocator holds at most during a step, beyond logits and target.
-
-    The profiler does not see threads that a loss starts itself (`several`). On the CPU it therefore runs in one thread,
-    and what such a loss holds beside the gradient counts once for every thread.
-    """
+def _extra_memory(problem: Problem, loss: Callable[[], Tensor]) -> int:
+    """Bytes that PyTorch's allocator holds at most during a step, beyond logits and target."""
     problem.logits.grad = None
     if problem.logits.is_cuda:
         torch.cuda.synchronize()
@@ -168,18 +163,14 @@ def _extra_memory(problem: Problem, loss: Callable[[], Tensor], several: bool) -
         torch.cuda.reset_peak_memory_stats()
         _step(problem, loss)
         return torch.cuda.max_memory_allocated() - before
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         _step(problem, loss)
-    torch.set_num_threads(threads)
     held = most = 0
     events = [event for event in recorded.profiler.kineto_results.events() if event.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()
         most = max(most, held)
-    gradient = problem.logits.numel() * problem.logits.element_size()
-    return most + (min(threads, MOST_WORKERS) - 1) * (most - gradient) if several else most
+    return most
 
 
 def _copy_bandwidth(device: torch.device) -> float:
@@ -214,8 +205,7 @@ def _report(problem: Problem, times: dict[str, list[float]], memory: dict[str, i
         f"medians of {repeats} interleaved repeats, fastest in brackets. {_versions()}. {_load(problem)}",
         "",
         "Memory is what PyTorch's allocator holds at most beyond logits and target; "
-        f"{gradient / 1e6:.1f} MB of it are the gradient itself, which every loss needs. "
-        "On a CPU the blocks of the fused losses count once per thread.",
+        f"{gradient / 1e6:.1f} MB of it are the gradient itself, which every loss needs.",
         "",
         "| loss | time / ms | × MONAI DiceCE | × limit | extra memory / MB | × MONAI DiceCE |",
         "|---|---:|---:|---:|---:|---:|",

