@@ -25,6 +25,7 @@ from ufseg.networks.model_folder import (
     write_model,
 )
 from ufseg.plans.fingerprint import fingerprint
+from ufseg.plans.memory import DEFAULT_BUDGETS
 from ufseg.plans.plan import Plan
 from ufseg.plans.planner import make_plan
 from ufseg.progress import CancelCheck, ProgressCallback
@@ -33,8 +34,7 @@ from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
 from ufseg.workspace.records import Loss
 
-PLAN_GB = {"cuda": 4.0, "cpu": 1.0}
-"""Memory of a training step. On a CPU it is time that lacks: a larger patch would leave too few steps in minutes."""
+PLAN_GB = DEFAULT_BUDGETS
 
 _PREPARED, _TRAINED = 0.1, 0.85
 

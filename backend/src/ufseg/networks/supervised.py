@@ -8,6 +8,10 @@ import torch
 from monai.networks.nets import DynUNet
 from torch import Tensor
 
+from ufseg.networks.head_names import without_heads
+
+__all__ = ["SupervisedDynUNet", "supervised_outputs", "without_heads"]
+
 
 class SupervisedDynUNet(DynUNet):  # type: ignore[misc]
     """DynUNet whose lower decoder levels are asked for a segmentation of their own while it trains.

@@ -1,164 +1,171 @@
 """From fingerprint to plan.
 
 The rules follow nnU-Net's (Isensee et al., Nature Methods 2021, doi:10.1038/s41592-020-01008-z, supplement 1), with
-a smaller voxel budget, so that a plan trains within minutes on two CPU cores:
+a smaller network, so that a plan trains within minutes on two CPU cores. ``backend/docs/plans.md`` gives their reasons.
 
-1. Spacing: the median of the cases. If one axis is 3 times coarser than the others and has 3 times fewer voxels, its
-   10th percentile instead, since medians of thick slices throw away what the finer volumes know.
-2. Patch: the median size at that spacing, rounded up to a multiple of the network's total stride. While it exceeds
-   the voxel budget, its physically longest axis is shortened, so that the patch tends to a cube of space.
-3. Levels: an axis is halved while at least 4 voxels remain and it is not twice as coarse as the finest axis; a level
-   on which such a coarse axis waits has kernel 1 along it. At most 4 halvings in 3D, 5 in 2D.
-4. Features: 16 on the first level, doubled per level up to 256 (3D) or 512 (2D).
-5. Batch: as many patches as the budget holds, 2 at most in 3D (in limited time more steps beat larger batches) and 8
-   in 2D.
-6. Normalisation: CT is clipped to the 0.5th and 99.5th percentile of labelled voxels and scaled by their mean and
-   deviation; everything else by its own.
+1. Dimension: 2 if every case is one slice, or if volumes have so few or so thick slices that a 3D network would see no
+   more than a 2D one (`choose_dimension`); else 3.
+2. Spacing: the median of the cases, finer where small objects would vanish (`ufseg.plans.spacing`).
+3. Patch: the median size at that spacing, rounded up to a multiple of the network's total stride. While two of them do
+   not fit into the memory, the physically longest axis is shortened, so that the patch tends to a cube of space.
+4. Levels: an axis is halved while at least 4 voxels remain and it is not twice as coarse as the finest axis; a level
+   on which such a coarse axis waits has kernel 1 along it. At most 4 halvings in 3D, 5 in 2D; at least 2.
+5. Features: 16 on the first level, doubled per level up to 256 (3D) or 512 (2D).
+6. Batch: as many patches as fit, 2 at most in 3D (in limited time more steps beat larger batches) and 8 in 2D.
+7. Normalisation, per channel: CT is clipped to the 0.5th and 99.5th percentile of labelled voxels and scaled by their
+   mean and deviation; everything else by its own.
+
+The architecture "paper" has five levels with 32 to 512 features and a batch of 2, and takes spacing, patch and clipping
+from the paper where the data set is one of the paper's (`ufseg.plans.published`); what is too large for the memory is
+shortened as above.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ufseg.errors import PlanError
 from ufseg.images.class_table import ClassTable
 from ufseg.plans.fingerprint import Fingerprint
-from ufseg.plans.plan import HuWindow, Normalisation, Plan, ZScore
+from ufseg.plans.memory import RESIDENT_BYTES, Budget, step_bytes
+from ufseg.plans.plan import Architecture, HuWindow, Modality, Normalisation, Plan, ZScore
+from ufseg.plans.published import Published, published_settings
+from ufseg.plans.spacing import sizes_and_spacings, target_spacing
+from ufseg.plans.topology import Topology, choose_topology
 
-# Voxels of all patches of a step per gigabyte. A DynUNet with 16 features keeps about 1.2 kB per voxel between forward
-# and backward pass; the rest is left to weights, data and the system.
-VOXELS_PER_GB = 220_000
-SMALLEST_AXIS = 4
-COARSE = 2.0
-ANISOTROPIC = 3.0
-FIRST_FEATURES = 16
-MOST_FEATURES = {2: 512, 3: 256}
-MOST_HALVINGS = {2: 5, 3: 4}
 MOST_PATCHES = {2: 8, 3: 2}
+PATCHES_TO_FIT = 2
+FEW_SLICES = 4
+THICK_SLICES = 16.0
 
 
-def make_plan(fp: Fingerprint, classes: ClassTable, memory_gb: float = 4) -> Plan:
+def make_plan(
+    fp: Fingerprint,
+    classes: ClassTable,
+    memory_gb: float | Budget = 4.0,
+    dimension: Literal[2, 3] | None = None,
+    architecture: Architecture = "dynunet",
+) -> Plan:
     """Derive the plan of a task by the rules above.
 
     Args:
         fp: what was measured on its labelled cases.
         classes: decides the number of network outputs.
-        memory_gb: memory a training step may take; the patch grows with it.
+        memory_gb: memory the training process may take, in 10⁹ bytes, the prepared cases not counted
+            (`ufseg.plans.memory.training_gb`); the patch grows with it. Or a `Budget`, which may also bound the time
+            of a step, as those of `ufseg.plans.memory.DEFAULT_BUDGETS`.
+        dimension: 2 or 3, or None for what suits the data. 2 takes volumes slice by slice.
+        architecture: of the network.
 
     Raises:
-        PlanError: CT without a labelled voxel or with one intensity only, or memory that holds no patch.
+        PlanError: CT without a labelled voxel or with one intensity only, memory that holds no patch, or a 3D plan for
+            2D images.
     """
-    dimension = fp.dimension
-    sizes = np.asarray([c.size[-dimension:] for c in fp.cases], dtype=np.float64)
-    spacings = np.asarray([c.spacing[-dimension:] for c in fp.cases], dtype=np.float64)
-    spacing = _target_spacing(sizes, spacings)
-    median = [max(1, round(float(v))) for v in np.median(sizes * spacings / spacing, axis=0)]
-    budget = int(memory_gb * VOXELS_PER_GB)
-    patch, strides = _patch(median, spacing, budget // 2, MOST_HALVINGS[dimension])
+    dimension = require_dimension(fp, dimension)
+    published = published_settings(fp.dataset, dimension) if architecture == "paper" else None
+    spacing = target_spacing(fp, dimension, published).values
+    size = planned_size(fp, dimension, spacing, published)
+    outputs = len(classes.entries) + 1
+
+    budget = memory_gb if isinstance(memory_gb, Budget) else Budget(memory_gb)
+
+    def needed(topology: Topology, batch: int) -> float:
+        return (RESIDENT_BYTES + step_bytes(architecture, topology, batch, outputs)) / 1e9
+
+    def fits(topology: Topology, batch: int = PATCHES_TO_FIT) -> bool:
+        voxels = batch * math.prod(topology.patch_size)
+        return needed(topology, batch) <= budget.gb and voxels <= (budget.voxels or voxels)
+
+    topology = choose_topology(architecture, size, spacing, fits)
+    if not fits(topology):
+        raise PlanError(
+            f"Even the smallest patch, {' × '.join(map(str, topology.patch_size))} voxels, needs "
+            f"{needed(topology, PATCHES_TO_FIT):.2f} GB with the program itself; {budget.gb:g} GB were given. "
+            "Allow more memory."
+        )
+    most = PATCHES_TO_FIT if architecture == "paper" else MOST_PATCHES[dimension]
+    batch = max(b for b in range(PATCHES_TO_FIT, most + 1) if fits(topology, b))
     return Plan(
         dimension=dimension,
         modality=fp.modality,
-        spacing=tuple(spacing),
-        patch_size=tuple(patch),
-        batch_size=max(1, min(MOST_PATCHES[dimension], budget // math.prod(patch))),
-        features=tuple(min(FIRST_FEATURES * 2**level, MOST_FEATURES[dimension]) for level in range(len(strides))),
-        kernel_sizes=_kernels(spacing, strides),
-        strides=strides,
-        normalisation=_normalisation(fp),
-        classes=len(classes.entries) + 1,
+        spacing=spacing,
+        patch_size=topology.patch_size,
+        batch_size=batch,
+        features=topology.features,
+        kernel_sizes=topology.kernel_sizes,
+        strides=topology.strides,
+        normalisation=normalisations(fp, published),
+        classes=outputs,
+        architecture=architecture,
     )
 
 
-def _target_spacing(
-    sizes: NDArray[np.float64],
-    spacings: NDArray[np.float64],
-) -> list[float]:
-    median = np.median(spacings, axis=0)
-    coarse = int(np.argmax(median))
-    others = [a for a in range(len(median)) if a != coarse]
-    size = np.median(sizes, axis=0)
-    if (
-        len(median) == 3
-        and median[coarse] > ANISOTROPIC * median[others].max()
-        and size[coarse] * ANISOTROPIC < size[others].min()
-    ):
-        fine = float(np.percentile(spacings[:, coarse], 10))
-        median[coarse] = max(fine, float(median[others].max()))
-    # Headers store float32; without rounding 1 mm becomes 0.9999999.
-    return [float(f"{v:.5g}") for v in median]
-
-
-def _patch(
-    median: list[int], spacing: list[float], budget: int, most: int
-) -> tuple[list[int], tuple[tuple[int, ...], ...]]:
-    limit = list(median)
-    # Instance normalisation needs more than one position left at the bottom, however tiny the images.
-    longest_axis = limit.index(max(limit))
-    limit[longest_axis] = max(limit[longest_axis], SMALLEST_AXIS)
-    while True:
-        strides = _strides(limit, spacing, most)
-        total = [math.prod(s[a] for s in strides) for a in range(len(limit))]
-        patch = [-(-n // t) * t for n, t in zip(limit, total, strict=True)]
-        if math.prod(patch) <= budget:
-            return patch, strides
-        longest = max(
-            (a for a in range(len(patch)) if patch[a] > total[a]), key=lambda a: patch[a] * spacing[a], default=None
+def choose_dimension(fp: Fingerprint) -> tuple[Literal[2, 3], str]:
+    """What suits the data, and why in a clause."""
+    if fp.dimension == 2:
+        return 2, "every case is a single slice"
+    grids = [(c.stored_size, c.stored_spacing) for c in fp.cases if c.stored_size]
+    if not grids:
+        return 3, "the cases are volumes"
+    slices = float(np.median([size[0] for size, _ in grids]))
+    ratio = float(np.median([spacing[0] / max(spacing[1:]) for _, spacing in grids]))
+    if slices < FEW_SLICES:
+        return 2, f"the volumes have {slices:g} slices in the median, fewer than the {FEW_SLICES} that a level needs"
+    if ratio >= THICK_SLICES:
+        return 2, (
+            f"slices are {ratio:.3g} times as thick as their pixels, so that a 3D network would see several of them at "
+            "its lowest level only"
         )
-        if longest is None:
-            raise PlanError(
-                f"Even the smallest patch, {' × '.join(map(str, patch))} voxels, needs more than the memory given. "
-                "Allow more memory."
-            )
-        limit[longest] = patch[longest] - total[longest]
+    return 3, (
+        f"the volumes have {slices:g} slices in the median, {ratio:.2g} times as thick as their pixels; neighbouring "
+        "slices tell what a slice alone does not"
+    )
 
 
-def _strides(size: list[int], spacing: list[float], most: int) -> tuple[tuple[int, ...], ...]:
-    now_size = [float(s) for s in size]
-    now_spacing = list(spacing)
-    strides = [(1,) * len(size)]
-    for _ in range(most):
-        halvable = [n / 2 >= SMALLEST_AXIS for n in now_size]
-        if not any(halvable):
-            break
-        # An axis too short to be halved again must not hold back the others.
-        finest = min(s for s, h in zip(now_spacing, halvable, strict=True) if h)
-        step = tuple(2 if h and s < COARSE * finest else 1 for s, h in zip(now_spacing, halvable, strict=True))
-        strides.append(step)
-        now_size = [n / s for n, s in zip(now_size, step, strict=True)]
-        now_spacing = [n * s for n, s in zip(now_spacing, step, strict=True)]
-    if len(strides) == 1:
-        # A network needs two levels even for images of a few voxels: the longest axis is halved.
-        longest = size.index(max(size))
-        strides.append(tuple(2 if a == longest else 1 for a in range(len(size))))
-    return tuple(strides)
+def require_dimension(fp: Fingerprint, wanted: Literal[2, 3] | None) -> Literal[2, 3]:
+    """`wanted`, or what suits the data; raises PlanError if 3 was wanted of 2D images."""
+    if wanted == 3 and fp.dimension == 2:
+        raise PlanError(
+            f"A 3D plan was asked for, but all {len(fp.cases)} cases are single slices (such as {fp.cases[0].id}). "
+            "Plan in 2D, or give the volumes."
+        )
+    return choose_dimension(fp)[0] if wanted is None else wanted
 
 
-def _kernels(spacing: list[float], strides: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-    now = list(spacing)
-    kernels: list[tuple[int, ...]] = []
-    for stride in strides:
-        now = [n * s for n, s in zip(now, stride, strict=True)]
-        # Once an axis is convolved it stays so: a later gap comes from axes too short to be halved.
-        before = kernels[-1] if kernels else (1,) * len(now)
-        kernels.append(tuple(3 if b == 3 or s < COARSE * min(now) else 1 for b, s in zip(before, now, strict=True)))
-    return tuple(kernels)
+def planned_size(
+    fp: Fingerprint, dimension: Literal[2, 3], spacing: tuple[float, ...], published: Published | None = None
+) -> list[int]:
+    """The patch to begin with: the published one, or the median size of the cases at `spacing`."""
+    if published is not None:
+        return list(published.patch_size)
+    sizes, spacings = sizes_and_spacings(fp, dimension)
+    return [max(1, round(float(v))) for v in np.median(sizes * spacings / np.asarray(spacing), axis=0)]
 
 
-def _normalisation(fp: Fingerprint) -> tuple[Normalisation, ...]:
-    if fp.modality != "CT":
-        return tuple(ZScore() for _ in range(fp.channel_count))
+def normalisations(fp: Fingerprint, published: Published | None = None) -> tuple[Normalisation, ...]:
+    """One per channel; raises PlanError if a CT window cannot be chosen."""
+    modalities: tuple[Modality, ...] = fp.channel_modalities or (fp.modality,) * fp.channel_count
+    return tuple(_normalisation(fp, channel, m, published) for channel, m in enumerate(modalities))
+
+
+def _normalisation(fp: Fingerprint, number: int, modality: Modality, published: Published | None) -> Normalisation:
+    if modality != "CT":
+        return ZScore()
     if not fp.channels:
         raise PlanError(
             f"None of the {len(fp.cases)} cases has a labelled voxel, so there are no Hounsfield units to choose the "
             "CT window from. Label at least one structure."
         )
-    for channel in fp.channels:
-        if channel.std == 0:
-            raise PlanError(
-                f"All labelled voxels have the same intensity, {channel.mean:g}; that is no CT. Check the images, or "
-                "set the modality to other."
-            )
-    return tuple(HuWindow(low=c.percentile_00_5, high=c.percentile_99_5, mean=c.mean, std=c.std) for c in fp.channels)
+    channel = fp.channels[number]
+    if channel.std == 0:
+        raise PlanError(
+            f"All labelled voxels have the same intensity, {channel.mean:g}; that is no CT. Check the images, or "
+            "set the modality to other."
+        )
+    low, high = channel.percentile_00_5, channel.percentile_99_5
+    if published is not None and published.window is not None:
+        low, high = published.window
+    return HuWindow(low=low, high=high, mean=channel.mean, std=channel.std)
