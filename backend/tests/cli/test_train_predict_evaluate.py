@@ -49,17 +49,6 @@ def test_predictions_lie_on_the_images_grid(ufseg: Run, model: Path, phantom: Pa
         read_label_map(tmp_path / "out" / f"{name}.nii.gz", classes, read_image(image).geometry)
 
 
-def test_a_bad_image_is_named_and_the_good_one_still_segmented(
-    ufseg: Run, model: Path, phantom: Path, tmp_path: Path
-) -> None:
-    good = sorted((phantom / "images").iterdir())[0]
-    done = ufseg("predict", tmp_path / "absent.nii.gz", good, "--model", model, "--output", tmp_path / "out")
-    assert done.returncode == 1
-    assert "absent.nii.gz" in done.stderr
-    assert "1 of 2" in done.stderr
-    assert len(list((tmp_path / "out").iterdir())) == 1
-
-
 def test_a_label_map_never_replaces_a_file_such_as_its_image(
     ufseg: Run, model: Path, phantom: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from ufseg.errors import GeometryError, ImageError
+from ufseg.images.dicom import modality_of
 from ufseg.images.reading import read_image
 from ufseg.images.writing import write_image
 
@@ -112,3 +113,14 @@ def test_real_series(shared_data: Path) -> None:
     small = read_image(shared_data / "dicom" / "ct_3slice_with_seg" / "ct-3slice")
     label = read_image(shared_data / "dicom" / "ct_3slice_with_seg" / "liver_seg.nrrd")
     assert small.geometry.difference(label.geometry) is None
+
+
+def test_the_modality_is_read_from_slices_only(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct")
+    (tmp_path / "ct" / "a note.txt").write_text("no slice")
+    write_image(tmp_path / "volume.nii.gz", read_image(tmp_path / "ct"))
+    (tmp_path / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM and then nothing")
+    assert modality_of(tmp_path / "ct") == "CT"
+    assert modality_of(tmp_path / "ct" / "s99.dcm") == "CT"
+    assert modality_of(tmp_path / "volume.nii.gz") is None
+    assert modality_of(tmp_path / "broken.dcm") is None

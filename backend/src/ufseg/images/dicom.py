@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ufseg.errors import GeometryError, ImageError
-from ufseg.images.itk_messages import reason
+from ufseg.images.itk_messages import quiet, reason
 
 # Share of the slice distance by which a slice may lie off its place. Positions are decimal strings, often rounded
 # to 0.01 mm.
@@ -109,3 +109,30 @@ def _require_even_slices(names: tuple[str, ...], folder: Path) -> None:
             f"The slices in {folder} are sheared by {angle:.3g} degrees (gantry tilt). Resample the series to "
             "right angles first (3D Slicer does so when it loads it) and give the result."
         )
+
+
+def modality_of(path: Path) -> str | None:
+    """What made a DICOM image, such as ``"CT"``, ``"MR"`` or ``"US"``; None if `path` is no DICOM or does not say.
+
+    Args:
+        path: a file, or a folder with one series.
+
+    Source: DICOM PS3.3 C.7.3.1.1.1, attribute (0008,0060).
+    """
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        with file.open("rb") as opened:
+            opened.seek(128)
+            if opened.read(4) != b"DICM":
+                continue
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(file))
+        try:
+            with quiet():
+                reader.ReadImageInformation()
+        except RuntimeError:
+            continue  # no image, such as a DICOMDIR
+        if reader.HasMetaDataKey("0008|0060"):
+            return str(reader.GetMetaData("0008|0060")).strip() or None
+    return None

@@ -39,10 +39,10 @@ def write_image(path: Path, image: Image) -> None:
     """
     array = image.array.astype(WIDER.get(image.array.dtype.name, image.array.dtype), copy=False)
     if image.channels == 1:
-        _write(Path(path), sitk.GetImageFromArray(array[0]), image.geometry, array.nbytes)
+        write_itk_image(Path(path), sitk.GetImageFromArray(array[0]), image.geometry, array.nbytes)
     else:
         vectors = np.ascontiguousarray(np.moveaxis(array, 0, -1))
-        _write(Path(path), sitk.GetImageFromArray(vectors, isVector=True), image.geometry, array.nbytes)
+        write_itk_image(Path(path), sitk.GetImageFromArray(vectors, isVector=True), image.geometry, array.nbytes)
 
 
 def write_label_map(path: Path, label: LabelMap, classes: ClassTable | None = None) -> None:
@@ -54,10 +54,20 @@ def write_label_map(path: Path, label: LabelMap, classes: ClassTable | None = No
     """
     if classes is not None:
         classes.check_values(label.values(), "The label map to be written")
-    _write(Path(path), sitk.GetImageFromArray(np.ascontiguousarray(label.array)), label.geometry, label.array.nbytes)
+    write_itk_image(
+        Path(path), sitk.GetImageFromArray(np.ascontiguousarray(label.array)), label.geometry, label.array.nbytes
+    )
 
 
-def _write(path: Path, image: Any, geometry: Geometry, size: int) -> None:
+def write_itk_image(path: Path, image: Any, geometry: Geometry, size: int) -> None:
+    """Write a SimpleITK image with its metadata, on the grid `geometry`; it appears whole under its name or not at all.
+
+    Args:
+        size: bytes of its voxels, for messages.
+
+    Raises:
+        StorageError, ImageError: as in `write_image`.
+    """
     stem, ending = split_name(path)
     _require_format(path, ending.lower(), geometry, image.GetNumberOfComponentsPerPixel())
     geometry.apply_to(image)

@@ -97,11 +97,10 @@ def _slabs(
     for number, group in enumerate(groups):
         on_window(done, len(places))
         begin, following = begins[number], begins[number + 1]
-        boxes = [windows.box(place) for place in group]
-        scores = predict(torch.stack([image[(slice(None), *box)] for box in boxes]))
-        for place, box, own in zip(group, boxes, scores, strict=True):
-            k = slice(1 + box[0].start - begin, 1 + box[0].stop - begin)
-            buffer[:, k, box[1], box[2]].addcmul_(own, windows.weight(place, image.device))
+        boxes = [(slice(None), *windows.box(place)) for place in group]
+        scores = predict(torch.stack([image[box] for box in boxes]))
+        for place, (_, k, j, i), own in zip(group, boxes, scores, strict=True):
+            buffer[:, 1 + k.start - begin : 1 + k.stop - begin, j, i].addcmul_(own, windows.weight(place, image.device))
         done += len(group)
         if following == begin:
             continue

@@ -75,7 +75,8 @@ def cut(image: Image, box: Box) -> Image:
         origin=tuple(grid.position(start).tolist()),
         direction=grid.direction,
     )
-    return Image(image.array[(slice(None), *box)], geometry)
+    everywhere = (slice(None), *box)
+    return Image(image.array[everywhere], geometry)
 
 
 def _above_background(image: Image, plan: Plan) -> list[tuple[int, int]] | None:
