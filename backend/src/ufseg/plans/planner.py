@@ -61,9 +61,14 @@ def make_plan(
         architecture: of the network.
 
     Raises:
-        PlanError: CT without a labelled voxel or with one intensity only, memory that holds no patch, or a 3D plan for
-            2D images.
+        PlanError: every image is constant, CT without a labelled voxel or with one intensity only, memory that holds no
+            patch, or a 3D plan for 2D images.
     """
+    if all(len(c.constant_channels) == fp.channel_count for c in fp.cases):
+        raise PlanError(
+            f"All {len(fp.cases)} images (such as {fp.cases[0].id}) have one value everywhere, so there is nothing to "
+            "learn from. Check how they were exported."
+        )
     dimension = require_dimension(fp, dimension)
     published = published_settings(fp.dataset, dimension) if architecture == "paper" else None
     spacing = target_spacing(fp, dimension, published).values

@@ -67,7 +67,7 @@ def target_spacing(fp: Fingerprint, dimension: Literal[2, 3], published: Publish
     median = np.median(spacings, axis=0)
     low, high = spacings.min(axis=0), spacings.max(axis=0)
     reason = f"the median of {len(fp.cases)} cases" + (
-        "" if np.allclose(low, high, rtol=1e-3) else f", which range from {_mm(low)} to {_mm(high)}"
+        ", all alike" if np.allclose(low, high, rtol=1e-3) else f", which range from {_mm(low)} to {_mm(high)}"
     )
     if len(fp.cases) == 1:
         reason = "that of the only case"
