@@ -13,6 +13,7 @@ from ufseg.cli.cases import app as cases_app
 from ufseg.cli.console import errors_in_words
 from ufseg.cli.evaluate import evaluate
 from ufseg.cli.models import app as models_app
+from ufseg.cli.plan import plan
 from ufseg.cli.predict import predict
 from ufseg.cli.serve import serve
 from ufseg.cli.tasks import app as tasks_app
@@ -44,6 +45,7 @@ def _options(
 app.command()(serve)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(cases_app, name="cases")
+app.command()(plan)
 app.command()(train)
 app.command()(predict)
 app.command()(evaluate)
