@@ -51,7 +51,8 @@ class CardFacts(BaseModel):
         channels: names of the image channels, in the model's order; the model's own if left out.
         classes: the model's classes with colours and terminology codes, same names and values; its own if left out.
         data: what it was trained on.
-        licence: of the weights.
+        licence: of the weights, in a few words.
+        licence_terms: what it asks of others, in a sentence.
         intended_use: in a sentence.
         limits: in a sentence each.
         test_set: on what the scores were measured, and how it was kept apart from training.
@@ -67,6 +68,7 @@ class CardFacts(BaseModel):
     classes: list[ClassEntry] | None = None
     data: DataSource
     licence: str
+    licence_terms: str = ""
     intended_use: str
     limits: list[str] = Field(min_length=1)
     test_set: str
@@ -128,7 +130,7 @@ def render_card(description: ModelDescription) -> str:
     lines += ["## Intended use", "", facts.intended_use, "", "## Limits", "", *_list(facts.limits), ""]
     lines += ["## Data", "", f"{facts.data.name}. {facts.data.content} {facts.data.changes}", ""]
     lines += [f"Licence of the data: {facts.data.licence}", "", *_list(facts.data.citations), ""]
-    lines += ["## Licence of the weights", "", facts.licence, "", "## The model", ""]
+    lines += ["## Licence of the weights", "", f"{facts.licence}. {facts.licence_terms}".rstrip(), "", "## The model", ""]
     lines += [*_table(("what", "value"), _model_rows(description)), ""]
     lines += ["## How it was made", "", f"With ufseg {description.ufseg_version}:", ""]
     return "\n".join([*lines, *(f"    {command}" for command in facts.commands), ""])
