@@ -43,7 +43,7 @@ class Budget:
 
 
 DEFAULT_BUDGETS = {"cuda": Budget(4.0), "cpu": Budget(2.0, voxels=220_000)}
-"""By kind of device, unless the user says. On a CPU it is time that lacks: 2 patches of 48³ voxels, for larger ones
+"""By kind of device, unless the user says. On a CPU it is time that lacks: 2 patches of nearly 48³ voxels, larger ones
 would leave too few steps in minutes."""
 
 
