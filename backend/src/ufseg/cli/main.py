@@ -10,6 +10,7 @@ import typer
 
 from ufseg import __version__
 from ufseg.cli.cases import app as cases_app
+from ufseg.cli.compare import compare_losses
 from ufseg.cli.console import errors_in_words
 from ufseg.cli.evaluate import evaluate
 from ufseg.cli.models import app as models_app
@@ -49,6 +50,7 @@ app.command()(plan)
 app.command()(train)
 app.command()(predict)
 app.command()(evaluate)
+app.command("compare-losses")(compare_losses)
 app.add_typer(models_app, name="models")
 
 

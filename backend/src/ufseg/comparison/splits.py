@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,33 @@ class Split:
 
     Args:
         training, test: the cases, sorted as in the dataset.
+        validation: cases that end a training of the schedule "paper"; see `with_validation`.
         source: a sentence that says who decided.
     """
 
     training: list[CaseFiles]
     test: list[CaseFiles]
     source: str
+    validation: list[CaseFiles] = field(default_factory=list)
+
+    def with_validation(self, fraction: float = 0.2) -> Split:
+        """The same, with about `fraction` of the training subjects (at least one) for validation, by their hash.
+
+        Raises:
+            DatasetError: the training cases are of one subject.
+        """
+        subjects = sorted({c.subject for c in self.training}, key=place_of)
+        if len(subjects) < 2:
+            raise DatasetError(
+                "The schedule of the paper goes by validation cases, and the training cases are of one subject only. "
+                "Add a case of another subject, or use the schedule one-cycle."
+            )
+        chosen = set(subjects[: max(1, round(fraction * len(subjects)))])
+        return replace(
+            self,
+            training=[c for c in self.training if c.subject not in chosen],
+            validation=[c for c in self.training if c.subject in chosen],
+        )
 
 
 def split_dataset(dataset: Dataset, folder: Path, split_file: Path | None = None, test_fraction: float = 0.2) -> Split:

@@ -17,14 +17,14 @@ def to_markdown(report: Report) -> str:
     parts = ["# Evaluation", "", f"{len(report.per_case)} cases. Mean [95 % confidence interval].", ""]
     for name in report.predictions:
         if len(report.predictions) > 1:
-            parts += [f"## {_escaped(name)}", ""]
+            parts += [f"## {escaped(name)}", ""]
         parts += [*_table(*summary_table(report, name)), ""]
     if report.comparison is not None:
-        first, second = map(_escaped, report.predictions)
+        first, second = map(escaped, report.predictions)
         parts += [f"## Difference: {first} − {second}", "", *_table(*comparison_table(report)), ""]
     lines = incomplete_lines(report)
     if lines:
-        parts += ["## Structures not found or invented", "", *[f"- {_escaped(line)}" for line in lines], ""]
+        parts += ["## Structures not found or invented", "", *[f"- {escaped(line)}" for line in lines], ""]
     parts += ["## How it was computed", ""]
     tolerances = ", ".join(f"{n} {t:g} mm" for n, t in report.tolerances_mm.items())
     methods = [
@@ -33,7 +33,7 @@ def to_markdown(report: Report) -> str:
         f"Tolerance of surface Dice: {tolerances}.",
         *report.empty_rules,
     ]
-    return "\n".join([*parts, *[f"- {_escaped(m)}" for m in methods], ""])
+    return "\n".join([*parts, *[f"- {escaped(m)}" for m in methods], ""])
 
 
 def summary_table(report: Report, predictions: str) -> tuple[list[str], list[list[str]]]:
@@ -100,10 +100,10 @@ def incomplete_lines(report: Report) -> list[str]:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     cells = [header, ["---"] * len(header), *rows]
-    return ["| " + " | ".join(_escaped(c) for c in row) + " |" for row in cells]
+    return ["| " + " | ".join(escaped(c) for c in row) + " |" for row in cells]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Names as they are, where Markdown would take them for markup."""
     for sign in "\\|*_`<>":
         text = text.replace(sign, "\\" + sign)
