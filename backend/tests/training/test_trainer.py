@@ -9,23 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from ufseg.errors import (
     CancelledError,
     ConflictError,
     DatasetError,
     InputError,
-    OutOfMemoryError,
     StorageError,
     TrainingError,
 )
 from ufseg.networks.build import build_network, load_weights
-from ufseg.networks.device import Device, choose_device
+from ufseg.networks.device import Device, autocast_dtype, choose_device
 from ufseg.plans.plan import Plan
 from ufseg.progress import Progress
-from ufseg.training import trainer
-from ufseg.training.cases import PreparedCase
+from ufseg.training.cases import IGNORED, PreparedCase
+from ufseg.training.objective import Objective
 from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
 
@@ -160,16 +158,47 @@ def test_a_loss_that_is_not_finite_stops(cases: list[PreparedCase], plan: Plan, 
         train(broken, plan, TrainingSettings(epochs=1), device=cpu)
 
 
-def test_out_of_memory_is_a_sentence_with_numbers(
-    cases: list[PreparedCase], plan: Plan, cpu: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Greedy(nn.Module):
-        def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-            return torch.empty(1 << 50).sum()
+def test_deep_supervision_leaves_the_model_as_it_is(cases: list[PreparedCase], plan: Plan, cpu: Device) -> None:
+    runs = [
+        train(cases, plan, TrainingSettings(epochs=1, deep_supervision=deep), device=cpu).state_dict
+        for deep in (False, True)
+    ]
+    assert runs[0].keys() == runs[1].keys()
+    assert not same(runs[0], runs[1])
+    load_weights(build_network(plan, 1), runs[1])
+    continued = train(cases, plan, TrainingSettings(epochs=1), device=cpu, initial=runs[1])
+    assert continued.state_dict.keys() == runs[1].keys()
 
-    monkeypatch.setattr(trainer.losses, "create", lambda *_, **__: Greedy())
-    with pytest.raises(OutOfMemoryError, match=r"2 patches of 16 × 16 × 16 voxels"):
-        train(cases, plan, TrainingSettings(epochs=1), device=cpu)
+
+def test_what_is_not_annotated_has_no_influence_on_the_loss() -> None:
+    objective = Objective(TrainingSettings())
+    label = torch.randint(0, 3, (1, 8, 8, 8), dtype=torch.uint8)
+    label[:, 4:] = IGNORED
+    logits = torch.randn(1, 3, 8, 8, 8)
+    other = logits.clone()
+    other[:, :, 4:] = torch.randn(1, 3, 4, 8, 8)
+    assert objective(logits, label) == objective(other, label)
+    coarse = [logits, torch.randn(1, 3, 4, 4, 4)]
+    changed = [other, coarse[1].clone()]
+    changed[1][:, :, 2:] = 5
+    assert objective(coarse, label) == objective(changed, label)
+    assert objective(coarse, label) != objective(logits, label)
+
+
+def test_a_patch_of_two_slices_on_a_coarse_level_trains_the_same_each_time(
+    plan: Plan, cpu: Device, make_case: MakeCase
+) -> None:
+    flat = plan.model_copy(update={"patch_size": (8, 16, 16)})
+    poison = [torch.full((1 << size,), torch.nan) for size in range(8, 18) for _ in range(4)]
+    runs = []
+    for _ in range(2):
+        poison.clear()
+        result = train([make_case(1)], flat, TrainingSettings(epochs=3), device=cpu)
+        runs.append(result.state_dict)
+        if autocast_dtype(cpu) is not None:
+            assert any("float32" in note for note in result.notes)
+        poison = [torch.full((1 << size,), torch.nan) for size in range(8, 18) for _ in range(4)]
+    assert same(*runs)
 
 
 def test_what_does_not_fit_is_refused(cases: list[PreparedCase], plan: Plan, plan_2d: Plan, cpu: Device) -> None:

@@ -10,6 +10,15 @@ import torch
 from ufseg.errors import OutOfMemoryError
 from ufseg.networks.device import Device
 
+ALLOCATION_FAILURES = (
+    "can't allocate memory",
+    "could not create a primitive",
+    "could not execute a primitive",
+    "could not create a memory object",
+    "bad_alloc",
+)
+"""torch's words for it. oneDNN's also stand for what it cannot compute; the cause stays attached to the error."""
+
 
 @contextmanager
 def memory_errors(device: Device, work: str, advice: str) -> Iterator[None]:
@@ -25,8 +34,8 @@ def memory_errors(device: Device, work: str, advice: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _in_words(device, work, advice) from error
     except RuntimeError as error:
-        # torch's CPU allocator has no error type of its own.
-        if "can't allocate memory" not in str(error):
+        # On a CPU neither torch's allocator nor oneDNN has an error type of its own.
+        if not any(words in str(error) for words in ALLOCATION_FAILURES):
             raise
         raise _in_words(device, work, advice) from error
 

@@ -19,13 +19,23 @@ from ufseg.networks.model_folder import write_atomic
 
 
 class HistoryPoint(BaseModel):
-    """A point of the training curve: steps done, seconds in the loop, mean loss since the last point."""
+    """A point of the training curve.
+
+    Args:
+        step: steps done.
+        seconds: in the loop.
+        loss: mean since the last point.
+        learning_rate: at this step.
+        validation_loss: where it was computed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: int
     seconds: float
     loss: float
+    learning_rate: float | None = None
+    validation_loss: float | None = None
 
 
 class CheckpointHeader(BaseModel):
@@ -37,6 +47,11 @@ class CheckpointHeader(BaseModel):
         seconds: spent in the loop so far.
         history: the curve so far.
         loss_scale: float16's gradient scale, None in other types.
+        schedule: the optimisation's numbers.
+        epoch_step: steps done of the present epoch.
+        total_steps: that the training will have, None if it is bounded by time.
+        patch_size, batch_size: of the plan, or smaller ones after a lack of memory.
+        notes: what the person should know.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +61,12 @@ class CheckpointHeader(BaseModel):
     seconds: float
     history: list[HistoryPoint]
     loss_scale: float | None
+    schedule: dict[str, float]
+    epoch_step: int
+    total_steps: int | None
+    patch_size: tuple[int, ...]
+    batch_size: int
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -56,13 +77,15 @@ class Checkpoint:
         header: counters.
         weights: the network's.
         average: the moving average of the weights; empty if there is none.
-        moments: AdamW's ``exp_avg`` and ``exp_avg_sq`` as ``name/exp_avg``.
+        moments: the optimiser's, such as ``name/exp_avg``.
+        best: weights of the best epoch; empty if no validation chooses one.
     """
 
     header: CheckpointHeader
     weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
 
 
 def job_fingerprint(*parts: str) -> str:
@@ -91,6 +114,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             ("weights", checkpoint.weights),
             ("average", checkpoint.average),
             ("moments", checkpoint.moments),
+            ("best", checkpoint.best),
         )
         for name, tensor in named.items()
     }
@@ -127,33 +151,8 @@ def read_checkpoint(path: Path, job: str) -> Checkpoint:
             f"The checkpoint {path} (step {header.step}) belongs to a training with other cases, plan or settings. "
             "Start without resuming, or give what that training was given."
         )
-    groups: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "moments": {}}
+    groups: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "moments": {}, "best": {}}
     for key, tensor in tensors.items():
         group, name = key.split("/", 1)
         groups[group][name] = tensor
-    return Checkpoint(header, groups["weights"], groups["average"], groups["moments"])
-
-
-def adamw_moments(optimizer: torch.optim.AdamW, names: list[str]) -> dict[str, Tensor]:
-    """AdamW's running averages by parameter name; `names` in the order of the optimizer's parameters."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{name}/{key}": state[index][key]
-        for index, name in enumerate(names)
-        if index in state
-        for key in ("exp_avg", "exp_avg_sq")
-    }
-
-
-def load_adamw_moments(
-    optimizer: torch.optim.AdamW, names: list[str], moments: Mapping[str, Tensor], step: int
-) -> None:
-    """Put back what `adamw_moments` took after `step` optimizer steps."""
-    saved = optimizer.state_dict()
-    saved["state"] = {
-        index: {key: moments[f"{name}/{key}"] for key in ("exp_avg", "exp_avg_sq")}
-        | {"step": torch.tensor(float(step))}
-        for index, name in enumerate(names)
-        if f"{name}/exp_avg" in moments
-    }
-    optimizer.load_state_dict(saved)
+    return Checkpoint(header, groups["weights"], groups["average"], groups["moments"], groups["best"])
