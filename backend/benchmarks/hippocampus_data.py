@@ -72,8 +72,8 @@ def dice_table(reports: Mapping[str, tuple[Report, Mapping[str, str]]]) -> list[
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def machine() -> str:
-    """Processor, cores, versions and load, in a sentence."""
+def machine(threads: int | None = None) -> str:
+    """Processor, cores, threads (this process's unless given), versions and load, in a sentence."""
     import monai
     import torch
 
@@ -81,7 +81,8 @@ def machine() -> str:
     names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else names[0] if names else platform.processor()
     load = f"; load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{name}, {torch.get_num_threads()} threads; torch {torch.__version__}, monai {monai.__version__}{load}"
+    used = torch.get_num_threads() if threads is None else threads
+    return f"{name}, {os.cpu_count()} cores, {used} threads; torch {torch.__version__}, monai {monai.__version__}{load}"
 
 
 def duration(text: str) -> float:
