@@ -97,8 +97,8 @@ def _objects(fp: Fingerprint, plan: Plan) -> list[str]:
     first = small[0]
     unit = "mm²" if plan.dimension == 2 else "mm³"
     return [
-        f"Smallest object: one of {first.class_name} in case {first.case}, {_plural(first.voxels, 'voxel')} or "
-        f"{first.volume:.3g} {unit}, which at the plan's spacing makes {first.kept:.3g}."
+        f"Smallest object: the {first.class_name} of {_plural(first.voxels, 'voxel')} or {amount(first.volume)} {unit} in "
+        f"case {first.case}, which at the plan's spacing makes {amount(first.kept)}."
     ]
 
 
@@ -191,6 +191,11 @@ def _memory(fp: Fingerprint, plan: Plan, budget: Budget | None) -> str:
 def times(values: Sequence[float]) -> str:
     """``1 × 2.5 × 3``."""
     return " × ".join(f"{v:.4g}" for v in values)
+
+
+def amount(value: float) -> str:
+    """Three significant digits, all digits of large numbers."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _plural(count: int, noun: str) -> str:
