@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
@@ -41,3 +43,19 @@ def _obstacle_of_device(device: torch.device) -> str | None:
 def has_triton() -> bool:
     """Whether Triton is installed. PyTorch brings it along on Linux with a GPU."""
     return find_spec("triton") is not None
+
+
+@cache
+def has_numba() -> bool:
+    """Whether Numba is installed (``pip install ufseg[fast]``), so that the CPU's passes can be compiled.
+
+    Warns if it is installed but cannot be used, as with a newer NumPy than it knows.
+    """
+    if find_spec("numba") is None:
+        return False
+    try:
+        import_module("numba")
+    except ImportError as error:
+        warnings.warn(f"Numba cannot be used, so the losses run in plain PyTorch: {error}", stacklevel=2)
+        return False
+    return True

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from ufseg.losses.fused import torch_passes
 from ufseg.losses.fused.batch import Batch
+from ufseg.losses.fused.choice import has_numba
 from ufseg.losses.sample import check_prediction, class_indices, with_channel
 
 
@@ -74,12 +75,18 @@ def voxel_sums(batch: Batch, exponents: tuple[float, ...] | None, *, region: boo
     return VoxelSums(count, fn, fp, focal, None if batch.weighted else batch.target.shape[1])
 
 
-def _passes(device: torch.device) -> ModuleType:
-    if device.type == "cpu":
-        return torch_passes
-    from ufseg.losses.fused import triton_passes  # Triton exists only on Linux, and takes time to import
+def passes(batch: Batch) -> ModuleType:
+    """The module that computes this batch."""
+    if batch.logits.device.type != "cpu":
+        from ufseg.losses.fused import triton_passes  # Triton exists only on Linux, and takes time to import
 
-    return triton_passes
+        return triton_passes
+    if has_numba():
+        from ufseg.losses.fused import compiled_passes
+
+        if compiled_passes.suits(batch):
+            return compiled_passes
+    return torch_passes
 
 
 class _FusedSums(torch.autograd.Function):
@@ -89,7 +96,7 @@ class _FusedSums(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, batch: Batch, exponents: tuple[float, ...] | None, region: bool) -> Tensor:
         ctx.save_for_backward(logits, batch.target, batch.weight)
         ctx.options = batch.ignore_index, exponents, region
-        sums: Tensor = _passes(logits.device).sum_voxels(batch, exponents, region=region)
+        sums: Tensor = passes(batch).sum_voxels(batch, exponents, region=region)
         return sums.to(batch.dtype)
 
     @staticmethod
@@ -98,5 +105,5 @@ class _FusedSums(torch.autograd.Function):
         logits, target, weight = ctx.saved_tensors
         ignore_index, exponents, region = ctx.options
         batch = Batch(logits, target, weight, ignore_index)
-        gradient: Tensor = _passes(logits.device).logit_gradient(batch, exponents, slopes, region=region)
+        gradient: Tensor = passes(batch).logit_gradient(batch, exponents, slopes, region=region)
         return gradient, None, None, None
