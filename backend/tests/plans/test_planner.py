@@ -11,8 +11,8 @@ from ufseg.images.class_table import ClassTable
 from ufseg.images.datasets import read_dataset
 from ufseg.images.reading import read_label_map
 from ufseg.plans.fingerprint import CaseFingerprint, Fingerprint, ForegroundIntensity, fingerprint
-from ufseg.plans.memory import training_gb
-from ufseg.plans.plan import HuWindow, Plan, ZScore
+from ufseg.plans.memory import DEFAULT_BUDGETS, Budget, training_gb
+from ufseg.plans.plan import Architecture, HuWindow, Plan, ZScore
 from ufseg.plans.planner import make_plan
 
 CLASSES = ClassTable.of({"a": 1, "b": 2})
@@ -101,24 +101,25 @@ def test_memory_that_holds_no_patch_is_said() -> None:
         make_plan(measured(((300, 400, 400), (1.0, 1.0, 1.0))), CLASSES, memory_gb=0.00001)
 
 
-@given(
-    st.integers(2, 3).flatmap(
-        lambda n: st.lists(
-            st.tuples(st.tuples(*[st.integers(1, 600)] * n), st.tuples(*[st.floats(0.1, 12)] * n)),
-            min_size=1,
-            max_size=4,
-        )
+CASES = st.integers(2, 3).flatmap(
+    lambda n: st.lists(
+        st.tuples(st.tuples(*[st.integers(1, 600)] * n), st.tuples(*[st.floats(0.1, 12)] * n)), min_size=1, max_size=4
     )
 )
+
+
+@given(CASES, st.sampled_from([4.0, 24.0, *DEFAULT_BUDGETS.values()]), st.sampled_from(["dynunet", "paper"]))
 def test_every_plan_is_consistent_and_within_its_budget(
-    cases: list[tuple[tuple[int, ...], tuple[float, ...]]],
+    cases: list[tuple[tuple[int, ...], tuple[float, ...]]], budget: float | Budget, architecture: Architecture
 ) -> None:
-    plan = make_plan(measured(*cases), CLASSES)
-    assert training_gb(plan) <= 4
+    plan = make_plan(measured(*cases), CLASSES, budget, architecture=architecture)
+    allowed = budget if isinstance(budget, Budget) else Budget(budget)
+    assert training_gb(plan) <= allowed.gb
+    assert plan.batch_size * math.prod(plan.patch_size) <= (allowed.voxels or math.inf)
     assert all(p % t == 0 for p, t in zip(plan.patch_size, total_stride(plan), strict=True))
     assert 3 <= len(plan.features) <= 6
-    assert plan.features[0] == 16
-    assert max(plan.features) <= (512 if plan.dimension == 2 else 256)
+    assert plan.features[0] == (32 if architecture == "paper" else 16)
+    assert max(plan.features) <= (512 if plan.dimension == 2 or architecture == "paper" else 256)
     # The bottleneck keeps several positions, or instance normalisation would erase everything.
     assert math.prod(p // t for p, t in zip(plan.patch_size, total_stride(plan), strict=True)) > 1
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
