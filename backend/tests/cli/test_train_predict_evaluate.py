@@ -133,7 +133,7 @@ def test_a_stopped_training_is_resumed(phantom: Path, ufseg: Run, tmp_path: Path
     resumed = ufseg(*command, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert read_description(tmp_path / "model").trained_on
-    assert {p.name for p in (tmp_path / "model").iterdir()} == {"model.json", "weights.safetensors"}
+    assert {p.name for p in (tmp_path / "model").iterdir()} == {"curve.png", "model.json", "weights.safetensors"}
 
 
 def test_a_model_is_never_overwritten(ufseg: Run, phantom: Path, model: Path) -> None:

@@ -20,6 +20,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from typing_extensions import Self
 
+from ufseg.cli.sparkline import sparkline
 from ufseg.errors import UfsegError
 from ufseg.progress import Progress
 
@@ -38,6 +39,15 @@ def default_workspace() -> Path:
 WorkspaceOption = Annotated[
     Path,
     typer.Option("--workspace", "-w", help="Folder of tasks, cases and models, or set UFSEG_WORKSPACE."),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="UFSEG_DATABASE",
+        show_envvar=True,
+        help="PostgreSQL for a new workspace's records, postgresql+psycopg://user@host/name; its folder remembers it.",
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
@@ -85,6 +95,18 @@ def parse_classes(given: Sequence[str]) -> dict[str, int]:
     return parsed
 
 
+def parse_numbers(given: Sequence[str]) -> dict[str, float]:
+    """Name → number of ``NAME=VALUE`` options; raises typer.BadParameter."""
+    parsed: dict[str, float] = {}
+    for item in given:
+        name, _, value = item.partition("=")
+        try:
+            parsed[name] = float(value)
+        except ValueError as error:
+            raise typer.BadParameter(f"{item!r} is not NAME=NUMBER, such as gamma=0.3.") from error
+    return parsed
+
+
 class ProgressDisplay:
     """Shows `Progress` reports while used as a context manager; call it with each report."""
 
@@ -94,6 +116,7 @@ class ProgressDisplay:
         self._bar: Bar | None = None
         self._stage = ""
         self._printed = -1
+        self._losses: list[float] = []
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -121,6 +144,9 @@ class ProgressDisplay:
         if progress.eta_seconds is not None:
             rest = f"about {progress.eta_seconds:.0f} s left  {rest}"
         if self._bar is not None:
+            if "loss" in progress.scalars:
+                self._losses.append(progress.scalars["loss"])
+                rest += f"  {sparkline(self._losses)}"
             self._bar.update(
                 self._bar.task_ids[0],
                 completed=progress.fraction,

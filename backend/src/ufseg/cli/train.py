@@ -7,18 +7,48 @@ from typing import Annotated, Literal
 
 import typer
 
-from ufseg.cli.console import DeviceOption, WorkspaceOption, default_workspace, parse_duration
+from ufseg.cli.console import DeviceOption, WorkspaceOption, default_workspace, parse_duration, parse_numbers
 
 
 def train(
     dataset: Annotated[
         Path | None,
-        typer.Argument(help="Folder with images/ and labels/, or with an MSD or nnU-Net dataset.json."),
+        typer.Argument(help="Folder with images/ and labels/, with a dataset.json, or of another known layout."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the model.")] = None,
     budget: Annotated[str | None, typer.Option(help="Training time: 90s, 5m, 1h; 5m if left out.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Train so many epochs instead.")] = None,
     loss: Annotated[str, typer.Option(help="A name of ufseg.losses.names().")] = "asymmetric-unified-focal",
+    loss_option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, such as gamma=0.3; may be given several times.")
+    ] = None,
+    schedule: Annotated[
+        Literal["one-cycle", "paper"],
+        typer.Option(help="one-cycle ends well at any budget; paper slows down and stops by a validation loss."),
+    ] = "one-cycle",
+    plan: Annotated[
+        Path | None, typer.Option(help="Plan to use, as written by ufseg plan and perhaps changed by hand.")
+    ] = None,
+    architecture: Annotated[
+        Literal["dynunet", "paper"], typer.Option(help="dynunet, or the U-Net of the Unified Focal loss's paper.")
+    ] = "dynunet",
+    dimension: Annotated[
+        Literal["2", "3"] | None, typer.Option(help="2 takes volumes slice by slice; what suits the data if left out.")
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0.0, help="GB that the training may take; by the device if left out.")
+    ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(help='JSON {"train": [case ids], "val": [case ids]}: train on the first, score on the second.'),
+    ] = None,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out cases that cannot be read, and name them.")
+    ] = False,
+    deep_supervision: Annotated[bool, typer.Option(help="Whether the loss also judges coarser levels.")] = True,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's curves (needs ufseg[curves]).")
+    ] = None,
     modality: Annotated[
         Literal["CT", "MRI", "other"] | None, typer.Option(help="What the images are, if the dataset does not say.")
     ] = None,
@@ -28,32 +58,65 @@ def train(
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
     device: DeviceOption = "auto",
 ) -> None:
-    """Train a U-Net with the Unified Focal loss."""
+    """Train a U-Net with the Unified Focal loss.
+
+    With several GPUs: torchrun --nproc-per-node=2 -m ufseg.cli.main train DATASET --output MODEL
+    """
     if budget is not None and epochs is not None:
         raise typer.BadParameter("give --budget or --epochs, not both.")
     seconds = parse_duration(budget or "5m") if epochs is None else None
+    options = parse_numbers(loss_option or ())
     if (dataset is None) == (task is None):
         raise typer.BadParameter("give either a dataset folder or --task NAME.")
     if task is not None:
+        if plan or dimension or memory is not None or split or architecture != "dynunet" or schedule != "one-cycle":
+            raise typer.BadParameter(
+                "--plan, --architecture, --dimension, --memory, --split and --schedule are for a dataset folder; a "
+                "task keeps its plan and its validation cases."
+            )
         from ufseg.cli.train_task import train_task
 
-        train_task(workspace, task, seconds=seconds, epochs=epochs, loss=loss, seed=seed, device=device)
+        train_task(
+            workspace,
+            task,
+            seconds=seconds,
+            epochs=epochs,
+            loss=loss,
+            loss_options=options,
+            seed=seed,
+            device=device,
+        )
         return
     if dataset is None or output is None:
         raise typer.BadParameter("--output FOLDER is needed to keep the model.")
+    if plan is not None and (dimension or memory is not None or architecture != "dynunet"):
+        raise typer.BadParameter("--plan fixes architecture, dimension and memory already; leave those options out.")
 
     from ufseg.cli.restart import with_computing_environment
-    from ufseg.cli.train_folder import train_folder
+    from ufseg.cli.train_folder import FolderTraining, train_folder
 
     with_computing_environment()
+    wanted: dict[str | None, Literal[2, 3] | None] = {None: None, "2": 2, "3": 3}
     train_folder(
-        dataset,
-        output,
-        seconds=seconds,
-        epochs=epochs,
-        loss=loss,
-        modality=modality,
-        seed=seed,
-        device=device,
-        resume=resume,
+        FolderTraining(
+            dataset=dataset,
+            output=output,
+            seconds=seconds,
+            epochs=epochs,
+            loss=loss,
+            loss_options=options,
+            schedule=schedule,
+            plan=plan,
+            architecture=architecture,
+            dimension=wanted[dimension],
+            memory_gb=memory,
+            split=split,
+            skip_unreadable=skip_unreadable,
+            deep_supervision=deep_supervision,
+            tensorboard=tensorboard,
+            modality=modality,
+            seed=seed,
+            device=device,
+            resume=resume,
+        )
     )

@@ -14,7 +14,15 @@ POLL_SECONDS = 0.5
 
 
 def train_task(
-    workspace: Path, task: str, *, seconds: float | None, epochs: int | None, loss: str, seed: int, device: str
+    workspace: Path,
+    task: str,
+    *,
+    seconds: float | None,
+    epochs: int | None,
+    loss: str,
+    loss_options: dict[str, float],
+    seed: int,
+    device: str,
 ) -> None:
     """Train the next version of a task, let the gate decide, and show both scores.
 
@@ -24,6 +32,7 @@ def train_task(
         seconds: time for the optimisation, or None with `epochs`.
         epochs: passes over the training cases, or None with `seconds`.
         loss: a name of `ufseg.losses.names()`.
+        loss_options: by name.
         seed: of every random choice.
         device: auto, cpu, cuda or cuda:N.
 
@@ -36,7 +45,11 @@ def train_task(
     from ufseg.workspace.records import Loss
 
     request = TrainingRequest(
-        budget_seconds=seconds, epochs=epochs, loss=Loss(name=loss), seed=seed, author=getpass.getuser()
+        budget_seconds=seconds,
+        epochs=epochs,
+        loss=Loss(name=loss, options=loss_options),
+        seed=seed,
+        author=getpass.getuser(),
     )
     with open_workspace(workspace) as opened, Engine(opened, device=device) as engine:
         job = engine.submit_training(opened.tasks.find(task).id, request)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
-from ufseg.plans.plan import Modality
+from ufseg.plans.plan import Architecture, Modality, Plan
+from ufseg.training.settings import ScheduleName
 from ufseg.workspace.records import JobKind, Loss
 
 
@@ -33,6 +34,15 @@ class TrainingSpec(Spec):
         output: folder that the model is written to.
         checkpoint: file that the state of the training is written to now and then, or None.
         resume: go on from `checkpoint`.
+        prepared: folder where prepared cases are kept if they are too large for the memory; whoever made the
+            specification removes it.
+        new_cases: ids of the cases whose newest label the promoted version has not seen; they are sampled more often.
+        schedule: of the learning rate.
+        deep_supervision: whether the loss also judges coarser levels.
+        plan: take this plan instead of making one; it must fit the data.
+        architecture, dimension, memory_gb: of the plan to be made; None leaves the choice to the data and the device.
+        dataset: name of the data set, by which the paper's settings are found.
+        skip_unreadable: leave out cases that cannot be read, and name them in the notes.
     """
 
     name: str
@@ -52,6 +62,16 @@ class TrainingSpec(Spec):
     output: Path
     checkpoint: Path | None = None
     resume: bool = False
+    prepared: Path | None = None
+    new_cases: tuple[str, ...] = ()
+    schedule: ScheduleName = "one-cycle"
+    deep_supervision: bool = True
+    plan: Plan | None = None
+    architecture: Architecture = "dynunet"
+    dimension: Literal[2, 3] | None = None
+    memory_gb: float | None = None
+    dataset: str | None = None
+    skip_unreadable: bool = False
 
 
 class TrainingOutcome(Spec):
@@ -59,7 +79,7 @@ class TrainingOutcome(Spec):
 
     Args:
         loss: what it was trained with.
-        history: the training curve: step, seconds, loss.
+        history: the training curve: step, seconds, loss, learning_rate, perhaps validation_loss.
         candidate_scores: case id → class → Dice of the new model; None where a class is not counted.
         promoted_scores: the same of the version in use, or None if there is none.
         seconds: by step: prepare, train, score.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 
 import torch
+from pydantic import BaseModel
 
 from ufseg import __version__, losses
 from ufseg.engine.scoring import score_models
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
 from ufseg.engine.stages import part_of
-from ufseg.errors import InputError
+from ufseg.errors import DatasetError, InputError
 from ufseg.evaluation.summary import CaseScores, summarise
+from ufseg.images.case_files import CaseFiles
+from ufseg.images.reading import read_case
 from ufseg.inference.predictor import Predictor
 from ufseg.networks.build import build_network, load_weights
 from ufseg.networks.device import Device
@@ -25,62 +30,109 @@ from ufseg.networks.model_folder import (
     write_model,
 )
 from ufseg.plans.fingerprint import fingerprint
-from ufseg.plans.memory import DEFAULT_BUDGETS
+from ufseg.plans.fit import check_fits
+from ufseg.plans.memory import DEFAULT_BUDGETS, Budget
 from ufseg.plans.plan import Plan
 from ufseg.plans.planner import make_plan
-from ufseg.progress import CancelCheck, ProgressCallback
-from ufseg.training.prepare import prepare_cases
+from ufseg.progress import CancelCheck, ProgressCallback, raise_if_cancelled
+from ufseg.training.prepare import prepare_cases, with_unknown_background
+from ufseg.training.ranks import Ranks
+from ufseg.training.sampling import is_among, steps_per_epoch
 from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
+from ufseg.workspace.membership import place_of
 from ufseg.workspace.records import Loss
 
 PLAN_GB = DEFAULT_BUDGETS
+"""What a training may take, by kind of device."""
+
+STOPPING_FRACTION = 0.2
+"""Of the training subjects, under the schedule "paper"."""
 
 _PREPARED, _TRAINED = 0.1, 0.85
 
 
 def run_training(
-    spec: TrainingSpec, device: Device, progress: ProgressCallback, cancelled: CancelCheck
+    spec: TrainingSpec,
+    device: Device,
+    progress: ProgressCallback,
+    cancelled: CancelCheck,
+    *,
+    ranks: Ranks | None = None,
+    before_training: Callable[[Plan, TrainingSettings, int], None] | None = None,
 ) -> TrainingOutcome:
     """Prepare the cases, train, and score the new model beside the one in use.
 
-    The model is written to ``spec.output`` at the very end; beside it only ``spec.checkpoint`` is written.
+    The model is written to ``spec.output`` at the very end; beside it only ``spec.checkpoint`` and ``spec.prepared``
+    are written.
+
+    Args:
+        spec: what to train on, and how.
+        device: where.
+        progress: told where it is.
+        cancelled: asked between cases and steps.
+        ranks: the processes that train together; only the first plans, writes and scores.
+        before_training: told plan, settings and steps of an epoch when everything is ready.
 
     Raises:
         UfsegError: cases cannot be used, memory or disk do not suffice, or the job was cancelled.
     """
     start = time.monotonic()
+    ranks = ranks or Ranks()
     settings = _settings(spec)
     continued = spec.promoted if spec.continue_from_promoted else None
-    plan = _new_plan(spec, device, progress, cancelled) if continued is None else read_description(continued).plan
+    planned = _shared_plan(spec, continued, device, ranks, progress, cancelled)
+    plan = planned.plan
+    training = planned.of(spec.training)
+    stopping: list[CaseFiles] = []
+    if settings.schedule == "paper":
+        training, stopping = held_out(training)
+    if not ranks.is_first:
+        ranks.wait()
     preparing = part_of(progress, _PREPARED / 2, _PREPARED, "preparing cases")
-    prepared = prepare_cases(spec.training, plan, spec.classes, progress=preparing, cancelled=cancelled)
+    # Together, so that both know which classes were annotated somewhere.
+    prepared = prepare_cases(
+        [*training, *stopping], plan, spec.classes, progress=preparing, cancelled=cancelled, folder=spec.prepared
+    )
+    if ranks.is_first:
+        ranks.wait()
+    watched = {case.id for case in stopping}
     prepared_at = time.monotonic()
+    learned = [case for case in prepared if not is_among(case.id, watched)]
+    if before_training is not None:
+        before_training(plan, settings, steps_per_epoch(learned, plan, ranks.count))
 
     result = train(
-        prepared,
+        learned,
         plan,
         settings,
         device=device,
         initial=None if continued is None else read_weights(continued),
+        validation=[case for case in prepared if is_among(case.id, watched)],
+        new_cases=spec.new_cases if continued is not None else (),
         checkpoint=spec.checkpoint,
         resume=spec.resume,
+        ranks=ranks,
         progress=part_of(progress, _PREPARED, _TRAINED),
         cancelled=cancelled,
     )
-    del prepared
+    del prepared, learned
     trained_at = time.monotonic()
 
     loss = Loss(name=settings.loss, options=settings.loss_options)
-    description = _description(spec, plan, loss, result.seconds, device)
-    network = build_network(plan, len(plan.normalisation))
-    load_weights(network, result.state_dict)
-    models = [Predictor(description, network.to(device.torch_device), device)]
-    if spec.promoted is not None:
-        models.append(Predictor(*read_model(spec.promoted, device), device))
-    scores = score_models(models, spec.validation, spec.classes, part_of(progress, _TRAINED, 1.0), cancelled)
-    # Written last: a model folder is there only if its training came to its end.
-    write_model(spec.output, description.model_copy(update={"scores": _flat(scores[0])}), result.state_dict)
+    description = _description(spec, result.plan, loss, result.seconds, device, planned)
+    scores: list[dict[str, dict[str, float | None]]] = [{}, {}]
+    if ranks.is_first:
+        network = build_network(plan, len(plan.normalisation))
+        load_weights(network, result.state_dict)
+        models = [Predictor(description, network.to(device.torch_device), device)]
+        if spec.promoted is not None:
+            models.append(Predictor(*read_model(spec.promoted, device), device))
+        scores = score_models(
+            models, planned.of(spec.validation), spec.classes, part_of(progress, _TRAINED, 1.0), cancelled
+        )
+        # Written last: a model folder is there only if its training came to its end.
+        write_model(spec.output, description.model_copy(update={"scores": _flat(scores[0])}), result.state_dict)
     return TrainingOutcome(
         loss=loss,
         history=result.history,
@@ -92,8 +144,24 @@ def run_training(
             "score": time.monotonic() - trained_at,
         },
         continued=continued is not None,
-        notes=[device.note] if device.note else [],
+        notes=[*([device.note] if device.note else []), *planned.notes, *_unknown_background(spec), *result.notes],
     )
+
+
+def held_out(cases: Sequence[CaseFiles]) -> tuple[list[CaseFiles], list[CaseFiles]]:
+    """Cases to train on, and those whose loss ends the schedule "paper": about a fifth of the subjects, by their hash.
+
+    Raises:
+        DatasetError: the cases are of one subject only.
+    """
+    subjects = sorted({case.subject for case in cases}, key=place_of)
+    if len(subjects) < 2:
+        raise DatasetError(
+            "The schedule of the paper goes by the loss on validation cases, and all training cases are of one "
+            "subject. Add a case of another subject, or use the schedule one-cycle."
+        )
+    chosen = set(subjects[: max(1, round(STOPPING_FRACTION * len(subjects)))])
+    return [c for c in cases if c.subject not in chosen], [c for c in cases if c.subject in chosen]
 
 
 def warm_up() -> None:
@@ -102,7 +170,13 @@ def warm_up() -> None:
 
 
 def _settings(spec: TrainingSpec) -> TrainingSettings:
-    settings = TrainingSettings(budget_seconds=spec.budget_seconds, epochs=spec.epochs, seed=spec.seed)
+    settings = TrainingSettings(
+        budget_seconds=spec.budget_seconds,
+        epochs=spec.epochs,
+        seed=spec.seed,
+        schedule=spec.schedule,
+        deep_supervision=spec.deep_supervision,
+    )
     if spec.loss is not None:
         settings = settings.model_copy(update={"loss": spec.loss.name, "loss_options": spec.loss.options})
     if settings.loss not in losses.names():
@@ -114,13 +188,84 @@ def _settings(spec: TrainingSpec) -> TrainingSettings:
     return settings
 
 
-def _new_plan(spec: TrainingSpec, device: Device, progress: ProgressCallback, cancelled: CancelCheck) -> Plan:
-    reading = part_of(progress, 0.0, _PREPARED / 2, "reading cases")
-    found = fingerprint(spec.training, spec.classes, spec.modality, progress=reading, cancelled=cancelled)
-    return make_plan(found, spec.classes, PLAN_GB[device.kind])
+class _Planned(BaseModel):
+    """The plan, and the cases that cannot be read: id → why."""
+
+    plan: Plan
+    unreadable: dict[str, str] = {}
+
+    def of(self, cases: Sequence[CaseFiles]) -> list[CaseFiles]:
+        return [case for case in cases if case.id not in self.unreadable]
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"Case {name} was left out: {reason}" for name, reason in self.unreadable.items()]
 
 
-def _description(spec: TrainingSpec, plan: Plan, loss: Loss, seconds: float, device: Device) -> ModelDescription:
+def _shared_plan(
+    spec: TrainingSpec,
+    continued: Path | None,
+    device: Device,
+    ranks: Ranks,
+    progress: ProgressCallback,
+    cancelled: CancelCheck,
+) -> _Planned:
+    """What the first process planned, in all of them."""
+    planned = _make_plan(spec, continued, device, progress, cancelled).model_dump_json() if ranks.is_first else ""
+    return _Planned.model_validate_json(ranks.text_from_first(planned, device))
+
+
+def _make_plan(
+    spec: TrainingSpec, continued: Path | None, device: Device, progress: ProgressCallback, cancelled: CancelCheck
+) -> _Planned:
+    if continued is not None:
+        return _Planned(plan=read_description(continued).plan)
+    found = fingerprint(
+        spec.training,
+        spec.classes,
+        spec.modality,
+        progress=part_of(progress, 0.0, _PREPARED / 2, "reading cases"),
+        cancelled=cancelled,
+        channel_names=spec.channels,
+        dataset=spec.dataset,
+        skip_unreadable=spec.skip_unreadable,
+    )
+    unreadable = {case.id: case.reason for case in found.skipped}
+    if spec.skip_unreadable:
+        unreadable |= _unreadable(spec.validation, spec, cancelled)
+    if spec.plan is not None:
+        check_fits(spec.plan, found, spec.classes)
+        return _Planned(plan=spec.plan, unreadable=unreadable)
+    budget = PLAN_GB[device.kind] if spec.memory_gb is None else Budget(spec.memory_gb)
+    plan = make_plan(found, spec.classes, budget, spec.dimension, spec.architecture)
+    return _Planned(plan=plan, unreadable=unreadable)
+
+
+def _unreadable(cases: Sequence[CaseFiles], spec: TrainingSpec, cancelled: CancelCheck) -> dict[str, str]:
+    found = {}
+    for case in cases:
+        raise_if_cancelled(cancelled)
+        try:
+            read_case(case, spec.classes)
+        except InputError as error:
+            found[case.id] = str(error)
+    return found
+
+
+def _unknown_background(spec: TrainingSpec) -> list[str]:
+    unknown = with_unknown_background(spec.training, spec.classes)
+    if not unknown:
+        return []
+    return [
+        f"{len(unknown)} of {len(spec.training)} training cases were annotated before the task had all of its classes; "
+        "nothing was learned from their background, where a later class may be. Annotate it in them as well."
+    ]
+
+
+def _description(
+    spec: TrainingSpec, plan: Plan, loss: Loss, seconds: float, device: Device, planned: _Planned
+) -> ModelDescription:
+    revisions = zip(spec.training, spec.revisions, strict=True)
     return ModelDescription(
         name=spec.name,
         task=spec.task,
@@ -128,7 +273,7 @@ def _description(spec: TrainingSpec, plan: Plan, loss: Loss, seconds: float, dev
         classes=spec.classes,
         channel_names=_channel_names(spec, plan),
         loss=LossChoice(name=loss.name, options=loss.options),
-        trained_on=list(spec.revisions),
+        trained_on=[revision for case, revision in revisions if case.id not in planned.unreadable],
         seconds=seconds,
         device=device.name,
         created=datetime.now(timezone.utc),

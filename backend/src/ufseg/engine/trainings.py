@@ -78,6 +78,8 @@ class Training:
             epochs=self._request.epochs,
             seed=self._request.seed,
             output=self._model,
+            prepared=self._model.with_name("prepared"),
+            new_cases=self._new_cases(promoted),
         ).model_dump(mode="json")
 
     def finish(self, outcome: dict[str, Any]) -> dict[str, Any]:
@@ -142,6 +144,11 @@ class Training:
             )
         return not added
 
+    def _new_cases(self, promoted: ModelVersion | None) -> tuple[str, ...]:
+        """Cases whose newest revision the promoted version has not seen."""
+        seen = set() if promoted is None else set(promoted.trained_on)
+        return tuple(r.case for r in self._revisions if r.id not in seen)
+
     def _files(self, revisions: Sequence[LabelRevision]) -> tuple[CaseFiles, ...]:
         workspace = self._workspace
         files = []
@@ -154,6 +161,7 @@ class Training:
                     images=tuple(workspace.files.path(sha) for sha in case.images),
                     label=workspace.files.path(revision.label),
                     region=revision.region,
+                    classes=tuple(revision.classes),
                 )
             )
         return tuple(files)
