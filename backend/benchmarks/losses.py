@@ -7,7 +7,7 @@ move the least possible bytes, at the bandwidth of a measured copy: logits and t
     python benchmarks/losses.py --device cuda --size 128 --classes 14  # timed with CUDA events
     python benchmarks/losses.py --markdown results/losses-cpu.md       # also written to a file
 
-nnU-Net is compared if `nnunetv2` can be imported.
+nnU-Net is compared if `nnunetv2` can be imported, and the compiled losses are measured if `numba` can.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from ufseg.losses import create
+from ufseg.losses.fused import voxel_sums
+from ufseg.losses.fused.choice import has_numba
 
 PEER = "MONAI DiceCE"
 
@@ -90,11 +92,16 @@ def _losses(problem: Problem) -> dict[str, Callable[[], Tensor]]:
     """Each loss with the form of the target that it takes."""
     logits, labels = problem.logits, problem.labels
     channel, indices = labels.unsqueeze(1), labels.long()
-    ours = {
-        f"ufseg {name}, {kind}": create(name, implementation=kind)
-        for name in ("asymmetric-unified-focal", "symmetric-unified-focal", "dice-cross-entropy")
-        for kind in ("fused", "reference")
-    }
+    calls: dict[str, Callable[[], Tensor]] = {}
+    for name in ("asymmetric-unified-focal", "symmetric-unified-focal", "dice-cross-entropy"):
+        fused, reference = (create(name, implementation=kind) for kind in ("fused", "reference"))
+        if logits.is_cuda:
+            calls[f"ufseg {name}, fused"] = lambda loss=fused: loss(logits, labels)
+        else:
+            calls[f"ufseg {name}, fused in PyTorch"] = lambda loss=fused: _without_numba(loss, logits, labels)
+            if has_numba():
+                calls[f"ufseg {name}, fused and compiled"] = lambda loss=fused: _with_numba(loss, logits, labels)
+        calls[f"ufseg {name}, reference"] = lambda loss=reference: loss(logits, labels)
     softmax = {"to_onehot_y": True, "softmax": True}
     monais = {
         PEER: monai.losses.DiceCELoss(**softmax),
@@ -102,9 +109,6 @@ def _losses(problem: Problem) -> dict[str, Callable[[], Tensor]]:
         "MONAI Tversky": monai.losses.TverskyLoss(**softmax),
     }
     unified = monai.losses.AsymmetricUnifiedFocalLoss(num_classes=problem.logits.shape[1], to_onehot_y=True)
-    calls: dict[str, Callable[[], Tensor]] = {
-        name: (lambda loss=loss: loss(logits, labels)) for name, loss in ours.items()
-    }
     calls |= {name: (lambda loss=loss: loss(logits, channel)) for name, loss in monais.items()}
     calls["MONAI AsymmetricUnifiedFocal (two classes only)"] = lambda: unified(logits.softmax(1), channel)
     if find_spec("nnunetv2") is not None:
@@ -112,6 +116,17 @@ def _losses(problem: Problem) -> dict[str, Callable[[], Tensor]]:
         calls["nnU-Net DC_and_CE"] = lambda: nnunet(logits, indices.unsqueeze(1))
     calls["F.cross_entropy"] = lambda: F.cross_entropy(logits, indices)
     return calls
+
+
+def _without_numba(loss: torch.nn.Module, *batch: Tensor) -> Tensor:
+    """The loss by the passes in PyTorch, also in its backward pass, which comes before the next call."""
+    voxel_sums.has_numba = lambda: False
+    return loss(*batch)
+
+
+def _with_numba(loss: torch.nn.Module, *batch: Tensor) -> Tensor:
+    voxel_sums.has_numba = has_numba
+    return loss(*batch)
 
 
 def _nnunet_loss() -> torch.nn.Module:
@@ -235,7 +250,7 @@ def _device_name(problem: Problem) -> str:
 
 def _versions() -> str:
     found = []
-    for package in ("torch", "monai", "nnunetv2", "triton"):
+    for package in ("torch", "monai", "nnunetv2", "triton", "numba"):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
