@@ -130,7 +130,8 @@ def render_card(description: ModelDescription) -> str:
     lines += ["## Intended use", "", facts.intended_use, "", "## Limits", "", *_list(facts.limits), ""]
     lines += ["## Data", "", f"{facts.data.name}. {facts.data.content} {facts.data.changes}", ""]
     lines += [f"Licence of the data: {facts.data.licence}", "", *_list(facts.data.citations), ""]
-    lines += ["## Licence of the weights", "", f"{facts.licence}. {facts.licence_terms}".rstrip(), "", "## The model", ""]
+    lines += ["## Licence of the weights", "", f"{facts.licence}. {facts.licence_terms}".rstrip(), ""]
+    lines += ["## The model", ""]
     lines += [*_table(("what", "value"), _model_rows(description)), ""]
     lines += ["## How it was made", "", f"With ufseg {description.ufseg_version}:", ""]
     return "\n".join([*lines, *(f"    {command}" for command in facts.commands), ""])
