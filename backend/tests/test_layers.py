@@ -23,8 +23,8 @@ LAYERS: list[set[str]] = [
 ]
 HEIGHT = {part: len(LAYERS) - number for number, layer in enumerate(LAYERS) for part in layer}
 ALONE = {"images", "losses"}
-# torch and what it brings along.
-LOSSES_MAY_USE = {"torch", "numpy", "triton", "typing_extensions", "ufseg"}
+# torch and what it brings along; Numba where it is installed.
+LOSSES_MAY_USE = {"torch", "numpy", "triton", "numba", "typing_extensions", "ufseg"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
