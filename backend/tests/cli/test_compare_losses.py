@@ -7,13 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
-from processes import until
+from typer.testing import CliRunner, Result
 
-from cli.conftest import Run
+from ufseg.cli.main import app
+from ufseg.errors import DatasetError, InputError
+from ufseg.networks.process_environment import computing_environment
+
+from .conftest import Run
 
 OURS = "asymmetric-unified-focal"
 ARGUMENTS = ["--losses", f"dice,{OURS}", "--seeds", "2", "--epochs", "1", "--device", "cpu"]
@@ -27,7 +34,9 @@ def resumed(ufseg: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory)
     command = [sys.executable, "-m", "ufseg.cli.main", "compare-losses", str(phantom), "-o", str(output), *ARGUMENTS]
     victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ})
     try:
-        until(lambda: victim.poll() is not None or any(output.glob("runs/*/*/run.json")), 120)
+        deadline = time.monotonic() + 200
+        while victim.poll() is None and not any(output.glob("runs/*/*/run.json")) and time.monotonic() < deadline:
+            time.sleep(0.01)
     finally:
         victim.send_signal(signal.SIGKILL)
         _, errors = victim.communicate()
@@ -72,48 +81,104 @@ def test_tables_pictures_and_scores(resumed: tuple[Path, str, dict[Path, int]]) 
 
 
 def test_a_finished_comparison_is_only_shown_again(
-    ufseg: Run, phantom: Path, resumed: tuple[Path, str, dict[Path, int]]
+    compare: Callable[..., Result], phantom: Path, resumed: tuple[Path, str, dict[Path, int]]
 ) -> None:
     output = resumed[0]
-    done = ufseg("compare-losses", phantom, "-o", output, *ARGUMENTS, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert "All 4 runs are finished." in done.stdout
-    again = ufseg("compare-losses", phantom, "-o", output, *ARGUMENTS)
-    assert again.returncode == 1
-    assert "Add --resume" in again.stderr
+    done = compare(phantom, "-o", output, *ARGUMENTS, "--resume")
+    assert done.exit_code == 0, done.output
+    assert "All 4 runs are finished." in done.output
+    again = compare(phantom, "-o", output, *ARGUMENTS)
+    assert isinstance(again.exception, InputError)
+    assert "Add --resume" in str(again.exception)
 
 
-def test_gamma_sweep(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
-    done = ufseg(
-        "compare-losses", phantom, "-o", tmp_path / "out", "--gamma-sweep", "--gammas", "0.2,0.5", "--seeds", 1,
-        "--epochs", 1, "--device", "cpu", "--class", "organs=liver+spleen",
+@pytest.fixture
+def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command in this process, which has all the settings that it would start itself again for."""
+    for name, value in computing_environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, ["compare-losses", *map(str, arguments)], env={"COLUMNS": "1000"})
+
+    return run
+
+
+def test_gamma_sweep(compare: Callable[..., Result], phantom: Path, tmp_path: Path) -> None:
+    done = compare(
+        phantom, "-o", tmp_path / "out", "--gamma-sweep", "--gammas", "0.2,0.5", "--seeds", 1, "--epochs", 1,
+        "--device", "cpu", "--class", "organs=liver+spleen",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "2 values of γ" in done.stdout
+    assert done.exit_code == 0, done.output
+    assert "2 values of γ" in done.output
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results["reference"] == "gamma 0.5"
     assert {row["class_name"] for row in results["rows"]} == {"organs"}
     assert sitk.ReadImage(str(tmp_path / "out" / "gamma-sweep.png")).GetSize()[0] > 300
+    sweep = json.loads((tmp_path / "out" / "gamma-sweep.json").read_text())
+    assert [(p["gamma"], p["class_name"]) for p in sweep["points"]] == [(0.2, "organs"), (0.5, "organs")]
+    assert all(0 <= p["over_cases"]["mean"] <= 1 for p in sweep["points"])
+
+
+def test_the_paper_s_schedule_and_network_on_pictures(compare: Callable[..., Result], tmp_path: Path) -> None:
+    """BUS2017's layout: pictures with masks, the schedule's validation cases apart from training and test cases."""
+    random = np.random.default_rng(0)
+    for number in range(8):
+        mask = np.zeros((48, 40), np.uint8)
+        mask[10 + number : 24 + number, 8:22] = 255
+        for folder, array in (("original", np.uint8(mask // 3 + random.integers(0, 60, mask.shape))), ("GT", mask)):
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+            sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / "data" / folder / f"{number:06d}.png"))
+    done = compare(
+        tmp_path / "data", "-o", tmp_path / "out", "--losses", "dice", "--seeds", 1, "--budget", "2s", "--schedule",
+        "paper", "--device", "cpu",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    request = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    parts = [request[part] for part in ("training", "validation", "test")]
+    assert all(parts)
+    assert sorted(case for part in parts for case in part) == [f"{number:06d}" for number in range(8)]
+    assert "for validation" in (tmp_path / "out" / "table.md").read_text()
+    assert (tmp_path / "out" / "examples" / "1.png").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "match"),
+    ("arguments", "match"),
     [
-        (["--losses", "dise"], 1, "There is no loss 'dise'"),
-        (["--budget", "5s", "--epochs", "1"], 2, "not both"),
-        (["--gammas", "0.1"], 2, "--gammas belongs to --gamma-sweep"),
-        (["--gamma-sweep", "--losses", "dice"], 2, "leave out --losses"),
-        (["--gamma-sweep", "--gammas", "a"], 2, "no list of numbers"),
-        (["--channels", "T2"], 1, "cannot be taken"),
-        (["--class", "kidney"], 1, "cannot be taken"),
-        (["--split", "absent.json"], 1, "no split file"),
-        (["--resume"], 1, "no comparison to resume"),
+        (["--budget", "5s", "--epochs", "1"], "not both"),
+        (["--gammas", "0.1"], "--gammas belongs to --gamma-sweep"),
+        (["--gamma-sweep", "--losses", "dice"], "leave out --losses"),
+        (["--gamma-sweep", "--gammas", "a"], "no list of numbers"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    compare: Callable[..., Result], phantom: Path, tmp_path: Path, arguments: list[str], match: str
+) -> None:
+    done = compare(phantom, "-o", tmp_path / "out", *arguments)
+    assert done.exit_code == 2
+    assert match in done.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        (["--losses", "dise"], InputError, "There is no loss 'dise'"),
+        (["--channels", "T2"], DatasetError, "cannot be taken"),
+        (["--class", "kidney"], DatasetError, "cannot be taken"),
+        (["--split", "absent.json"], DatasetError, "no split file"),
+        (["--resume"], InputError, "no comparison to resume"),
     ],
 )
 def test_what_cannot_be_compared_is_told(
-    ufseg: Run, phantom: Path, tmp_path: Path, arguments: list[str], code: int, match: str
+    compare: Callable[..., Result],
+    phantom: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    error: type[Exception],
+    match: str,
 ) -> None:
-    done = ufseg("compare-losses", phantom, "-o", tmp_path / "out", *arguments, COLUMNS="1000")
-    assert done.returncode == code, done.stderr
-    assert match in done.stderr
+    done = compare(phantom, "-o", tmp_path / "out", *arguments)
+    assert isinstance(done.exception, error)
+    assert match in str(done.exception)
     assert not (tmp_path / "out").exists()

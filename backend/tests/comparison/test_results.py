@@ -117,6 +117,15 @@ def test_a_loss_that_never_trained_is_told_and_left_out(make_request: Make, make
     to_markdown(nothing)
 
 
+def test_unequal_steps_are_told(make_request: Make, make_run: Make) -> None:
+    request, fine = make_request(["dice", OURS], CASES), {c: {"a": 0.4} for c in CASES}
+    slow = make_run("dice", 0, fine).model_copy(update={"steps": 80})
+    text = paragraph(make_results(request, [slow, make_run(OURS, 0, fine)]))
+    assert f"In the same time dice did 80 steps and {OURS} 100" in text
+    even = paragraph(make_results(request, [make_run("dice", 0, fine), make_run(OURS, 0, fine)]))
+    assert "In the same time" not in even
+
+
 def test_all_losses_are_judged_on_the_same_cases(make_request: Make, make_run: Make) -> None:
     # In c1 there is nothing to find; Dice invents something with one of two seeds.
     request = make_request(["dice", OURS], ["c0", "c1", "c2"], seeds=2)

@@ -101,7 +101,7 @@ def test_validation_is_taken_from_the_training_subjects(tmp_path: Path) -> None:
     assert sorted(c.id for c in [*after.training, *after.validation]) == [c.id for c in before.training]
     assert not {c.subject for c in after.training} & {c.subject for c in after.validation}
     one = split_dataset(dataset(case("a"), case("b")), tmp_path)
-    with pytest.raises(DatasetError, match="one subject only"):
+    with pytest.raises(DatasetError, match="of one subject"):
         one.with_validation()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,19 +18,20 @@ from ufseg.comparison.runs import Run, RunStore
 from ufseg.comparison.scoring import score_model
 from ufseg.comparison.splits import Split
 from ufseg.engine.stages import part_of
-from ufseg.engine.train_job import PLAN_GB
+from ufseg.engine.train_job import warm_up
 from ufseg.errors import TrainingError
 from ufseg.evaluation.metrics import DICE
-from ufseg.images.case_files import CaseFiles
 from ufseg.inference.predictor import Predictor
 from ufseg.networks.device import Device
 from ufseg.networks.model_folder import LossChoice, ModelDescription, read_model, write_model
 from ufseg.plans.fingerprint import fingerprint
+from ufseg.plans.memory import DEFAULT_BUDGETS
 from ufseg.plans.plan import Plan
 from ufseg.plans.planner import make_plan
 from ufseg.progress import CancelCheck, ProgressCallback
 from ufseg.training.cases import TrainingCase
 from ufseg.training.prepare import prepare_cases
+from ufseg.training.sampling import is_among
 from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
 
@@ -93,6 +95,7 @@ class Comparison:
             return self.store.finished(self.request)
         plan = self._plan(part_of(progress, 0.0, 0.02), cancelled)
         prepared, validation = self._prepared(plan, part_of(progress, 0.02, 0.05), cancelled)
+        self._warm_up(plan, prepared)
         done = total - len(missing)
         if done:
             report(f"{done} of {total} runs are finished already.")
@@ -124,7 +127,9 @@ class Comparison:
             channel_names=self.request.channel_names,
             dataset=self.request.dataset,
         )
-        plan = make_plan(found, self.request.classes, PLAN_GB[self.device.kind], architecture=self.request.architecture)
+        plan = make_plan(
+            found, self.request.classes, DEFAULT_BUDGETS[self.device.kind], architecture=self.request.architecture
+        )
         write_text(path, plan.model_dump_json(indent=2) + "\n")
         return plan
 
@@ -132,15 +137,31 @@ class Comparison:
         self, plan: Plan, progress: ProgressCallback, cancelled: CancelCheck
     ) -> tuple[list[TrainingCase], list[TrainingCase]]:
         """Training and validation cases, the latter only for a schedule that needs them."""
+        prepared = prepare_cases(
+            # Together, so that both know which classes were annotated somewhere.
+            [*self.split.training, *self.split.validation],
+            plan,
+            self.request.classes,
+            progress,
+            cancelled,
+            folder=self.output / CASES_FOLDER,
+        )
+        watched = {case.id for case in self.split.validation}
+        return (
+            [case for case in prepared if not is_among(case.id, watched)],
+            [case for case in prepared if is_among(case.id, watched)],
+        )
 
-        def prepare(files: Sequence[CaseFiles], name: str, share: ProgressCallback) -> list[TrainingCase]:
-            folder = self.output / CASES_FOLDER / name
-            return prepare_cases(files, plan, self.request.classes, share, cancelled, folder=folder)
-
-        training = prepare(self.split.training, "training", part_of(progress, 0.0, 0.8))
-        if not self.split.validation:
-            return training, []
-        return training, prepare(self.split.validation, "validation", part_of(progress, 0.8, 1.0))
+    def _warm_up(self, plan: Plan, prepared: Sequence[TrainingCase]) -> None:
+        """One step with every loss, thrown away: the first steps of a process load and compile what later ones find
+        ready, and would be paid out of the budget of the runs that happen to come first."""
+        if self.request.budget_seconds is None:
+            return
+        warm_up()
+        for entrant in self.request.entrants:
+            settings = TrainingSettings(budget_seconds=1e-6, loss=entrant.loss, loss_options=entrant.options)
+            with suppress(TrainingError):  # told in the run itself
+                train(prepared, plan, settings, device=self.device)
 
     def _one(
         self,

@@ -57,7 +57,8 @@ def write_box_plots(path: Path, results: Results, values: dict[tuple[str, str | 
             samples = [values[label, name, metric.name] for label in labels]
             _boxes(axes, samples, labels, labels.index(results.reference))
             axes.set_title(f"{metric.label}, {_plain(name or MEAN_ROW)}", fontsize=9)
-            axes.set_xlim(-0.02, 1.02)
+            lowest = min((v for sample in samples for v in sample), default=0.0)
+            axes.set_xlim(math.floor(10 * lowest) / 10 - 0.02, 1.02)
     figure.savefig(path, dpi=150)
 
 
@@ -85,7 +86,7 @@ def write_sweep(path: Path, results: Results) -> None:
     axes.set_xlabel("γ")
     axes.set_ylabel("DSC")
     axes.set_title(f"Asymmetric Unified Focal loss on {_plain(results.request.dataset)}", fontsize=10)
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=len(drawn_classes(results)))
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)
 

@@ -177,6 +177,42 @@ def to_csv(runs: Sequence[Run]) -> str:
     return buffer.getvalue()
 
 
+class SweepPoint(BaseModel):
+    """DSC of one γ: over cases (pooled over seeds), and of each seed's model (mean over classes and cases)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gamma: float
+    class_name: str | None
+    over_cases: MeanInterval
+    seed_dice: list[float | None]
+
+
+class Sweep(BaseModel):
+    """The paper's figure 3 in numbers: DSC against γ of the asymmetric Unified Focal loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    points: list[SweepPoint]
+
+
+def make_sweep(results: Results) -> Sweep:
+    """The points of a sweep, by class and then γ as given."""
+    trainings = {t.entrant.label: t for t in results.trainings}
+    points = [
+        SweepPoint(
+            gamma=trainings[label].entrant.options["gamma"],
+            class_name=name,
+            over_cases=results.row(label, name, DICE).over_cases,
+            seed_dice=trainings[label].seed_dice,
+        )
+        for name in results.class_names
+        for label in results.labels
+    ]
+    return Sweep(dataset=results.request.dataset, points=points)
+
+
 def _rows(request: ComparisonRequest, pooled: Pooled, reference: str) -> list[Row]:
     tests = {label: _tests(cases, pooled[reference]) for label, cases in pooled.items() if label != reference}
     names: list[str | None] = [*request.classes.names, *([None] if len(request.classes.names) > 1 else [])]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ufseg.engine.train_job import held_out
 from ufseg.errors import DatasetError
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.dataset import Dataset
@@ -34,24 +35,14 @@ class Split:
     source: str
     validation: list[CaseFiles] = field(default_factory=list)
 
-    def with_validation(self, fraction: float = 0.2) -> Split:
-        """The same, with about `fraction` of the training subjects (at least one) for validation, by their hash.
+    def with_validation(self) -> Split:
+        """The same, with some of the training subjects for validation, as `held_out` chooses them.
 
         Raises:
             DatasetError: the training cases are of one subject.
         """
-        subjects = sorted({c.subject for c in self.training}, key=place_of)
-        if len(subjects) < 2:
-            raise DatasetError(
-                "The schedule of the paper goes by validation cases, and the training cases are of one subject only. "
-                "Add a case of another subject, or use the schedule one-cycle."
-            )
-        chosen = set(subjects[: max(1, round(fraction * len(subjects)))])
-        return replace(
-            self,
-            training=[c for c in self.training if c.subject not in chosen],
-            validation=[c for c in self.training if c.subject in chosen],
-        )
+        training, validation = held_out(self.training)
+        return replace(self, training=training, validation=validation)
 
 
 def split_dataset(dataset: Dataset, folder: Path, split_file: Path | None = None, test_fraction: float = 0.2) -> Split:

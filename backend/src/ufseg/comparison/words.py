@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from ufseg.comparison.entrants import ASYMMETRIC
 from ufseg.comparison.results import Results, Row, TrainingSummary
 from ufseg.evaluation.metrics import DICE
 
 LEVEL = 0.05
+UNEQUAL_STEPS = 1.2
+"""From this ratio of steps on, the difference is told."""
 
 
 def paragraph(results: Results) -> str:
@@ -23,7 +26,7 @@ def paragraph(results: Results) -> str:
     sentences = [_setting(results, ordered)]
     if own is not None:
         sentences += [_place(results, ordered, own), *_significance(ordered, own, results)]
-    sentences += [_seeds(results, ordered), *_failures(results.trainings)]
+    sentences += [_seeds(results, ordered), *_steps(results), *_failures(results.trainings)]
     return " ".join(sentences)
 
 
@@ -104,6 +107,18 @@ def _seeds(results: Results, ordered: Sequence[Row]) -> str:
         f"{text}; between the best and the worst loss by {distance:.3f}, so that differences of the size of the former "
         "may be chance."
     )
+
+
+def _steps(results: Results) -> list[str]:
+    """Whether the budget was as much for every loss."""
+    means = {t.entrant.label: fmean(t.steps) for t in results.trainings if t.steps and not t.failures}
+    if len(means) < 2 or max(means.values()) <= UNEQUAL_STEPS * min(means.values()):
+        return []
+    few, many = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
+    return [
+        f"In the same time {few} did {means[few]:.0f} steps and {many} {means[many]:.0f}: part of the differences is "
+        "speed, of the loss or of a busy machine; with --epochs all do the same."
+    ]
 
 
 def _failures(trainings: Sequence[TrainingSummary]) -> list[str]:

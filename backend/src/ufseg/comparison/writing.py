@@ -11,13 +11,13 @@ from ufseg.comparison.examples import EXAMPLE_RULE, Example, choose_examples, dr
 from ufseg.comparison.figures import BOX_CAPTION, drawn_classes, write_box_plots, write_sweep
 from ufseg.comparison.files import write_text
 from ufseg.comparison.pooling import pool
-from ufseg.comparison.results import PAPER_METRICS, Results, case_mean, make_results, to_csv
+from ufseg.comparison.results import PAPER_METRICS, Results, case_mean, make_results, make_sweep, to_csv
 from ufseg.comparison.runs import Run
 from ufseg.comparison.tables import to_markdown
 from ufseg.errors import StorageError
 
 RESULTS_FILE, SCORES_FILE, TABLE_FILE = "results.json", "results.csv", "table.md"
-BOX_PLOTS, SWEEP, EXAMPLES = "boxplots.png", "gamma-sweep.png", "examples"
+BOX_PLOTS, SWEEP, SWEEP_FILE, EXAMPLES = "boxplots.png", "gamma-sweep.png", "gamma-sweep.json", "examples"
 SWEEP_CAPTION = (
     "Mean DSC over γ; bands: 95 % confidence interval over cases; black dots: the mean over cases of each seed."
 )
@@ -62,6 +62,7 @@ def _plots(output: Path, results: Results, runs: Sequence[Run]) -> list[Picture]
     _saved(output / BOX_PLOTS, lambda path: write_box_plots(path, results, values))
     if not results.request.sweep:
         return [(BOX_CAPTION, BOX_PLOTS)]
+    write_text(output / SWEEP_FILE, make_sweep(results).model_dump_json(indent=2) + "\n")
     _saved(output / SWEEP, lambda path: write_sweep(path, results))
     return [(SWEEP_CAPTION, SWEEP), (BOX_CAPTION, BOX_PLOTS)]
 
