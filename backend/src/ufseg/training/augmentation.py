@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -148,27 +149,45 @@ def _unit_grid(
     """Places of the patch's voxels as grid_sample wants them, ``[*patch, axes]``.
 
     That is -1..1 between the outer faces of the box's outermost voxels (align_corners=False), last axis first.
+
+    What varies along the earlier axes is computed for one line of voxels each; the last axis is filled in by one matrix
+    product, so that the grid, the largest array of all, is written once.
     """
-    axes = len(patch)
+    axes, last = len(patch), patch[-1]
     size = np.asarray(stop) - np.asarray(start)
     scale = 2.0 / size
-    columns = []
-    for axis, count in enumerate(patch):
-        offset = np.arange(count) - (count - 1) / 2
-        line = np.outer(offset, deformation.matrix[:, axis] * scale)
-        if axis == 0:
-            line = line + (2 * (deformation.centre - start) + 1) / size - 1
-        shaped = line[:, ::-1].reshape([-1 if a == axis else 1 for a in range(axes)] + [axes])
-        columns.append(torch.from_numpy(np.ascontiguousarray(shaped, dtype=np.float32)).to(device))
-    # The later axes first: only the last sum is as large as the patch.
-    grid: Tensor = columns[-1]
-    for column in reversed(columns[:-1]):
-        grid = column + grid
+    lines = [
+        np.outer(np.arange(count) - (count - 1) / 2, deformation.matrix[:, axis] * scale)[:, ::-1]
+        for axis, count in enumerate(patch)
+    ]
+    lines[-1] = lines[-1] + ((2 * (deformation.centre - start) + 1) / size - 1)[::-1]
+    known = np.zeros((*patch[:-1], axes))
+    for axis, line in enumerate(lines[:-1]):
+        known += line.reshape([-1 if a == axis else 1 for a in range(axes - 1)] + [axes])
+    lower = [torch.from_numpy(known.astype(np.float32)).to(device)]
+    weights = [torch.ones(last, 1)]
     if deformation.control is not None:
-        displacement = deformation.control * scale.reshape(-1, *[1] * axes).astype(np.float32)
-        field = torch.from_numpy(np.ascontiguousarray(displacement[::-1], dtype=np.float32)).to(device)
-        smooth = F.interpolate(
-            field[None], size=tuple(patch), mode="trilinear" if axes == 3 else "bilinear", align_corners=True
-        )
-        grid = grid + smooth[0].movedim(0, -1)
-    return grid
+        field = np.moveaxis(deformation.control, 0, -1) * scale
+        lower.insert(0, _spread(torch.from_numpy(field[..., ::-1].astype(np.float32)).to(device), patch[:-1]))
+        weights.insert(0, _interpolation(deformation.control.shape[-1], last))
+    # [last · axes] from [points · axes]: each axis's coordinate by itself.
+    matrix = torch.kron(torch.cat(weights, dim=1).T.contiguous(), torch.eye(axes)).to(device)
+    offset = torch.from_numpy(np.ascontiguousarray(lines[-1], dtype=np.float32)).to(device).reshape(-1)
+    flat = torch.cat([part.reshape(math.prod(patch[:-1]), -1) for part in lower], dim=1)
+    return torch.addmm(offset, flat, matrix).reshape(*patch, axes)
+
+
+def _spread(field: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Linear interpolation of ``[*points, …]`` along its first axes, from the first place to the last."""
+    for axis, size in enumerate(sizes):
+        before, points = field.shape[:axis], field.shape[axis]
+        weights = _interpolation(points, size).to(field.device)
+        spread = weights @ field.reshape(*before, points, -1)
+        field = spread.reshape(*before, size, *field.shape[axis + 1 :])
+    return field
+
+
+@lru_cache(maxsize=16)
+def _interpolation(points: int, size: int) -> Tensor:
+    """Weights ``[size, points]`` of linear interpolation, first point on the first place, last on the last."""
+    return F.interpolate(torch.eye(points)[None], size=size, mode="linear", align_corners=True)[0].T.contiguous()
