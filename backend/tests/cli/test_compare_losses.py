@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from typer.testing import CliRunner, Result
 
 from ufseg.cli.main import app
-from ufseg.errors import DatasetError, InputError
+from ufseg.errors import ConflictError, DatasetError, InputError
 from ufseg.networks.process_environment import computing_environment
 
 from .conftest import Run
@@ -92,6 +92,24 @@ def test_a_finished_comparison_is_only_shown_again(
     assert "Add --resume" in str(again.exception)
 
 
+def test_a_plan_of_one_s_own(
+    compare: Callable[..., Result], phantom: Path, resumed: tuple[Path, str, dict[Path, int]], tmp_path: Path
+) -> None:
+    plan = json.loads((resumed[0] / "plan.json").read_text())
+    plan["batch_size"] = 1
+    (tmp_path / "mine.json").write_text(json.dumps(plan))
+    arguments = [phantom, "-o", tmp_path / "out", "--losses", "dice", "--seeds", 1, "--epochs", 1, "--device", "cpu"]
+    done = compare(*arguments, "--plan", tmp_path / "mine.json")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "out" / "plan.json").read_text()) == plan
+    (tmp_path / "out" / "runs" / "dice" / "seed-0" / "run.json").unlink()
+    plan["batch_size"] = 2
+    (tmp_path / "mine.json").write_text(json.dumps(plan))
+    other = compare(*arguments, "--plan", tmp_path / "mine.json", "--resume")
+    assert isinstance(other.exception, ConflictError)
+    assert "another plan" in str(other.exception)
+
+
 @pytest.fixture
 def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run the command in this process, which has all the settings that it would start itself again for."""
@@ -149,6 +167,7 @@ def test_the_paper_s_schedule_and_network_on_pictures(compare: Callable[..., Res
         (["--gammas", "0.1"], "--gammas belongs to --gamma-sweep"),
         (["--gamma-sweep", "--losses", "dice"], "leave out --losses"),
         (["--gamma-sweep", "--gammas", "a"], "no list of numbers"),
+        (["--plan", "plan.json", "--architecture", "paper"], "leave out --architecture"),
     ],
 )
 def test_options_that_do_not_go_together(

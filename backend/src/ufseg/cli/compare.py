@@ -36,6 +36,7 @@ def compare_losses(
         list[str] | None,
         typer.Option("--class", help="Use these classes only, once per class: NAME, or NEW=NAME+NAME to unite some."),
     ] = None,
+    plan: Annotated[Path | None, typer.Option(help="Use this plan, as ufseg plan --output wrote it.")] = None,
     architecture: Annotated[Literal["dynunet", "paper"], typer.Option(help="The network.")] = "dynunet",
     schedule: Annotated[Literal["one-cycle", "paper"], typer.Option(help="The course of a training.")] = "one-cycle",
     gamma_sweep: Annotated[
@@ -53,6 +54,8 @@ def compare_losses(
         raise typer.BadParameter("give --budget or --epochs, not both.")
     if gammas is not None and not gamma_sweep:
         raise typer.BadParameter("--gammas belongs to --gamma-sweep.")
+    if plan is not None and architecture != "dynunet":
+        raise typer.BadParameter("a plan says the architecture; leave out --architecture.")
     if gamma_sweep and losses != "all":
         raise typer.BadParameter("--gamma-sweep compares one loss with several γ; leave out --losses.")
     seconds = parse_duration(budget or "60s") if epochs is None else None
@@ -67,7 +70,9 @@ def compare_losses(
     from ufseg.comparison.words import counted
     from ufseg.comparison.writing import write_results
     from ufseg.networks.device import choose_device
+    from ufseg.plans.plan import Plan
 
+    given = None if plan is None else Plan.read(plan)
     taking_part = _sweep(gammas) if gamma_sweep else _entrants(losses)
     found = _chosen(dataset, channels, classes)
     for sentence in found.warnings:
@@ -93,12 +98,12 @@ def compare_losses(
         seeds=seeds,
         budget_seconds=seconds,
         epochs=epochs,
-        architecture=architecture,
+        architecture=architecture if given is None else given.architecture,
         schedule=schedule,
         device=hardware.name,
         sweep=gamma_sweep,
     )
-    comparison = Comparison(request, parts, output, hardware)
+    comparison = Comparison(request, parts, output, hardware, given)
     _print(
         f"{counted(len(taking_part), 'loss')} × {counted(seeds, 'seed')} × {request.effort} on {hardware.name}: "
         f"{counted(len(parts.training), 'training case')} and {counted(len(parts.test), 'test case')} "

@@ -19,12 +19,13 @@ from ufseg.comparison.scoring import score_model
 from ufseg.comparison.splits import Split
 from ufseg.engine.stages import part_of
 from ufseg.engine.train_job import warm_up
-from ufseg.errors import TrainingError
+from ufseg.errors import ConflictError, TrainingError
 from ufseg.evaluation.metrics import DICE
 from ufseg.inference.predictor import Predictor
 from ufseg.networks.device import Device
 from ufseg.networks.model_folder import LossChoice, ModelDescription, read_model, write_model
 from ufseg.plans.fingerprint import fingerprint
+from ufseg.plans.fit import check_fits
 from ufseg.plans.memory import DEFAULT_BUDGETS
 from ufseg.plans.plan import Plan
 from ufseg.plans.planner import make_plan
@@ -51,12 +52,14 @@ class Comparison:
         split: the cases of the request.
         output: folder of all its files.
         device: where to compute.
+        plan: of every run; None makes one from the training cases.
     """
 
     request: ComparisonRequest
     split: Split
     output: Path
     device: Device
+    plan: Plan | None = None
 
     @property
     def store(self) -> RunStore:
@@ -117,7 +120,13 @@ class Comparison:
     def _plan(self, progress: ProgressCallback, cancelled: CancelCheck) -> Plan:
         path = self.output / PLAN_FILE
         if path.exists():
-            return Plan.read(path)
+            before = Plan.read(path)
+            if self.plan not in (None, before):
+                raise ConflictError(
+                    f"The comparison in {self.output} was begun with another plan, which is in {path.name} there. "
+                    "Leave --plan out, or name another folder."
+                )
+            return before
         found = fingerprint(
             self.split.training,
             self.request.classes,
@@ -127,9 +136,10 @@ class Comparison:
             channel_names=self.request.channel_names,
             dataset=self.request.dataset,
         )
-        plan = make_plan(
+        plan = self.plan or make_plan(
             found, self.request.classes, DEFAULT_BUDGETS[self.device.kind], architecture=self.request.architecture
         )
+        check_fits(plan, found, self.request.classes)
         write_text(path, plan.model_dump_json(indent=2) + "\n")
         return plan
 
