@@ -1,4 +1,4 @@
-"""An empty workspace."""
+"""Empty workspaces, on either database."""
 
 from __future__ import annotations
 
@@ -6,11 +6,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgresql_server import PostgresqlServer, postgresql_server
 
 from ufseg.workspace import Workspace
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """One server for all tests of the session."""
+    with postgresql_server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str | None:
+    """URL of an empty database, None for SQLite."""
+    if request.param == "sqlite":
+        return None
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    return server.empty_database()
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with Workspace(tmp_path / "workspace") as opened:
+def workspace(tmp_path: Path, database: str | None) -> Iterator[Workspace]:
+    with Workspace(tmp_path / "workspace", database) as opened:
         yield opened

@@ -4,52 +4,64 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from postgresql_server import PostgresqlServer
+from raw_sql import run_sql
 from workspace_samples import add_case, add_task, fill
 
-from ufseg.errors import StorageError
+from ufseg.errors import ConflictError, StorageError
 from ufseg.workspace import Workspace
-from ufseg.workspace.database import SCHEMA_VERSION
-from ufseg.workspace.tables import APPEND_ONLY
+from ufseg.workspace.protection import APPEND_ONLY
+from ufseg.workspace.schema import HEAD
 
 
-def _connect(workspace: Workspace) -> sqlite3.Connection:
-    return sqlite3.connect(workspace.folder / "workspace.sqlite")
+def test_commits_are_durable(workspace: Workspace, database: str | None) -> None:
+    settings = {"synchronous_commit": "on", "fsync": "on"}
+    if database is None:
+        settings = {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2, "PRAGMA foreign_keys": 1}  # 2 is FULL
+    with workspace.database.reading() as session:
+        for name, value in settings.items():
+            shown = name if database is None else f"SHOW {name}"
+            assert session.connection().exec_driver_sql(shown).scalar() == value
 
 
-def test_commits_are_durable(workspace: Workspace) -> None:
-    with _connect(workspace) as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    with workspace.tasks._database.reading() as session:
-        assert session.connection().exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
-        assert session.connection().exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+# A statement that changes nothing in each table that `fill` puts rows into; models have tests of their own.
+_COLUMNS = {"classes": "name", "label_revisions": "author", "case_images": "position", "files": "dtype"}
 
 
 @pytest.mark.parametrize("table", [t for t in APPEND_ONLY if t not in ("model_versions", "promotions")])
-@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET rowid = rowid"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {0}", "UPDATE {0} SET {1} = {1}"])
 def test_history_cannot_be_changed_even_by_plain_sql(workspace: Workspace, table: str, statement: str) -> None:
     fill(workspace, training=1, validation=0)
-    with _connect(workspace) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection.execute(statement.format(table))
+    with pytest.raises(ConflictError, match="append-only"):
+        run_sql(workspace, statement.format(table, _COLUMNS.get(table, "id")))
+
+
+def test_history_cannot_be_truncated(tmp_path: Path, postgresql: PostgresqlServer) -> None:
+    """SQLite has no such statement."""
+    with Workspace(tmp_path, postgresql.empty_database()) as workspace:
+        fill(workspace, training=1, validation=0)
+        for table in (*APPEND_ONLY, "cases", "tasks"):
+            with pytest.raises(ConflictError, match=r"append-only|never deleted"):
+                run_sql(workspace, f"TRUNCATE {table} CASCADE")
 
 
 @pytest.mark.parametrize("column", ["membership = 'validation'", "subject = 'other'", "images_key = 'x'"])
 def test_what_decides_about_a_case_cannot_be_changed(workspace: Workspace, column: str) -> None:
     fill(workspace, training=1, validation=0)
-    with _connect(workspace) as connection, pytest.raises(sqlite3.IntegrityError, match="never change"):
-        connection.execute(f"UPDATE cases SET {column}")
+    with pytest.raises(ConflictError, match="never change"):
+        run_sql(workspace, f"UPDATE cases SET {column}")
 
 
-def test_cases_and_tasks_cannot_be_deleted(workspace: Workspace) -> None:
+@pytest.mark.parametrize("table", ["cases", "tasks"])
+def test_cases_and_tasks_cannot_be_deleted(workspace: Workspace, table: str) -> None:
     add_case(workspace, add_task(workspace), 0, "s")
-    for table in ("cases", "tasks"):
-        with _connect(workspace) as connection, pytest.raises(sqlite3.IntegrityError, match="never deleted"):
-            connection.execute(f"DELETE FROM {table}")
+    with pytest.raises(ConflictError, match="never deleted"):
+        run_sql(workspace, f"DELETE FROM {table}")
 
 
 def test_an_unknown_schema_version_is_refused(workspace: Workspace) -> None:
-    with _connect(workspace) as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(StorageError, match=f"schema version 99, and this ufseg reads version {SCHEMA_VERSION}"):
+    run_sql(workspace, "UPDATE alembic_version SET version_num = '0099'")
+    with pytest.raises(StorageError, match=f"schema version 0099, and this ufseg reads versions up to {HEAD}"):
         Workspace(workspace.folder)
 
 
@@ -78,14 +90,13 @@ def test_an_error_leaves_no_half_of_a_transaction(workspace: Workspace) -> None:
     task = add_task(workspace)
 
     def fail_half_way() -> None:
-        with workspace.tasks._database.writing() as session:
+        with workspace.database.writing() as session:
             session.connection().exec_driver_sql("INSERT INTO schema_version VALUES (7)")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail_half_way()
-    with _connect(workspace) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
+    assert run_sql(workspace, "SELECT version FROM schema_version") == [(3,)]
     assert workspace.tasks.get(task.id) == task
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from raw_sql import run_sql
 from tiny_models import write_squares_model
 from workspace_samples import CLASSES
 
 from ufseg.errors import ConflictError, StorageError
 from ufseg.images.class_table import ClassTable
 from ufseg.networks.model_folder import WEIGHTS_FILE, read_description
-from ufseg.workspace import Workspace
+from ufseg.workspace import Workspace, protection
 from ufseg.workspace.installing import install_model
 
 
@@ -105,13 +106,10 @@ def test_damaged_weights_leave_no_task_behind(workspace: Workspace, model: Path)
 
 def test_versions_of_older_workspaces_were_trained_here(workspace: Workspace, model: Path) -> None:
     """Their scores hold no `published`."""
-    from sqlalchemy import text
-
     install_model(workspace, model)
-    database = workspace._database
-    with database.writing() as session:
-        session.execute(text("DROP TRIGGER model_versions_no_update"))
-        session.execute(text("UPDATE model_versions SET scores = '{\"validation\": null}'"))
+    with workspace.database.writing() as session:
+        protection.remove(session.connection())
+    run_sql(workspace, """UPDATE model_versions SET scores = '{"validation"\\: null}'""")
     version = workspace.models.of_task(workspace.tasks.find("Squares").id)[0]
     assert version.origin == "trained"
     assert version.scores.published is None

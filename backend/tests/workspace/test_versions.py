@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
+from raw_sql import run_sql
 from workspace_samples import CLASSES, add_task
 
 from ufseg.errors import ConflictError, InputError, NotFoundError, StorageError
@@ -119,11 +118,8 @@ def test_versions_and_promotions_cannot_be_changed(
     workspace: Workspace, task: Task, table: str, statement: str
 ) -> None:
     _add(workspace, task)
-    with (
-        sqlite3.connect(workspace.folder / "workspace.sqlite") as connection,
-        pytest.raises(sqlite3.IntegrityError, match="append-only"),
-    ):
-        connection.execute(statement.format(table))
+    with pytest.raises(ConflictError, match="append-only"):
+        run_sql(workspace, statement.format(table))
 
 
 def test_the_model_folder_is_made_of_the_stored_files(workspace: Workspace, task: Task) -> None:

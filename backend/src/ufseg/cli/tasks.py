@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,7 +20,7 @@ def open_workspace(folder: Path) -> Workspace:
     """Open a workspace, or make an empty one; imported late, since the workspace brings SimpleITK."""
     from ufseg.workspace.workspace import Workspace
 
-    return Workspace(folder.expanduser())
+    return Workspace(folder.expanduser(), os.environ.get("UFSEG_DATABASE"))
 
 
 @app.command("list")

@@ -16,7 +16,6 @@ from ufseg.engine.requests import PredictionRequest, TrainingRequest
 from ufseg.engine.trainings import Training, require_training_cases
 from ufseg.errors import ConflictError
 from ufseg.workspace.disk import storage_errors
-from ufseg.workspace.lock import WorkspaceLock
 from ufseg.workspace.records import Job, JobKind
 from ufseg.workspace.workspace import Workspace
 
@@ -42,7 +41,7 @@ class Engine:
 
     def __init__(self, workspace: Workspace, device: str = "auto", warm: bool = False) -> None:
         self._workspace = workspace
-        self._lock = WorkspaceLock(workspace.folder)
+        self._lock = workspace.lock()
         self._closed = False
         self._device: dict[str, Any] | None = None
         self._board = JobBoard(workspace.jobs)

@@ -7,19 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ufseg.errors import ConflictError, StorageError, UfsegError
-from ufseg.workspace.disk import full_disk, storage_errors
-from ufseg.workspace.tables import Base, SchemaVersionRow
-
-SCHEMA_VERSION = 2
-_WAIT_SECONDS = 15
-_WRITING = "ufseg_writing"
+from ufseg.errors import StorageError
+from ufseg.workspace import schema
+from ufseg.workspace.disk import storage_errors
+from ufseg.workspace.location import bind, locate
+from ufseg.workspace.sqlite import WRITING, Sqlite, copy_database
+from ufseg.workspace.tables import IdentityRow
 
 
 def now() -> datetime:
@@ -28,30 +26,34 @@ def now() -> datetime:
 
 
 class Database:
-    """SQLite in WAL mode; every commit is on the disk when it returns (``synchronous=FULL``).
+    """SQLite in the workspace's folder, or PostgreSQL; what is committed is on the disk when the commit returns.
+
+    A database of an older ufseg is brought up to date: all of it or nothing, after a copy of an SQLite file was made
+    under ``backups``.
 
     Args:
         folder: the workspace; its ``workspace.sqlite`` is made if absent.
+        url: of a PostgreSQL database, made ready if empty; see `locate`.
+        migrate: whether an older database may be brought up to date.
 
     Raises:
         StorageError: the file is no database, is damaged, or was written by another version of ufseg.
+        ConflictError: folder and database belong to different workspaces.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None, *, migrate: bool = True) -> None:
         self._folder = folder
-        self._path = folder / "workspace.sqlite"
-        self._engine: Engine = create_engine(
-            f"sqlite:///{self._path}", connect_args={"timeout": _WAIT_SECONDS}, pool_size=10, max_overflow=40
-        )
-        event.listen(self._engine, "connect", _prepare_connection)
-        event.listen(self._engine, "begin", _begin)
-        with self._translated_errors():
-            self._create_or_check()
+        self.kind = locate(folder, url)
+        with self.translated_errors():
+            new = self._create_or_migrate(migrate)
+        with self.reading() as session:
+            self.workspace_id: str = session.execute(select(IdentityRow.id)).scalar_one()
+        bind(folder, self.kind, self.workspace_id, new=new)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one consistent state."""
-        with self._translated_errors(), Session(self._engine) as session:
+        with self.translated_errors(), Session(self.kind.engine) as session:
             yield session
 
     @contextmanager
@@ -60,75 +62,51 @@ class Database:
 
         It takes the write lock at its beginning, so that what it reads is still true when it writes.
         """
-        engine = self._engine.execution_options(**{_WRITING: True})
-        with self._translated_errors(), Session(engine) as session, session.begin():
+        engine = self.kind.engine.execution_options(**{WRITING: True})
+        with self.translated_errors(), Session(engine) as session, session.begin():
             yield session
 
     def close(self) -> None:
-        """Close all connections; the last one folds the write-ahead log into the file."""
-        self._engine.dispose()
-
-    def _create_or_check(self) -> None:
-        with self._engine.execution_options(**{_WRITING: True}).begin() as connection:
-            tables = inspect(connection).get_table_names()
-            if not tables:
-                Base.metadata.create_all(connection)
-                connection.execute(insert(SchemaVersionRow).values(version=SCHEMA_VERSION))
-                return
-            if SchemaVersionRow.__tablename__ not in tables:
-                raise StorageError(
-                    f"{self._path} is a database, but not one of ufseg. Choose another folder as workspace."
-                )
-            version = connection.execute(select(SchemaVersionRow.version)).scalar()
-        if version != SCHEMA_VERSION:
-            raise StorageError(
-                f"The workspace {self._folder} has schema version {version}, and this ufseg reads version "
-                f"{SCHEMA_VERSION}. Open it with the ufseg that wrote it last, or install a newer one."
-            )
+        """Close all connections; the last one to SQLite folds the write-ahead log into the file."""
+        self.kind.engine.dispose()
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def translated_errors(self) -> Iterator[None]:
+        """The drivers' errors as sentences."""
         try:
             with storage_errors(self._folder):
                 yield
-        except DatabaseError as error:
-            raise self._explained(str(error.orig)) or error from error
-        except sqlite3.DatabaseError as error:  # from `_prepare_connection`, which SQLAlchemy does not wrap
-            raise self._explained(str(error)) or error from error
+        except DBAPIError as error:
+            cause = error.orig
+            raise (self.kind.explained(cause) if isinstance(cause, Exception) else None) or error from error
+        except sqlite3.DatabaseError as error:  # from preparing a connection, which SQLAlchemy does not wrap
+            raise self.kind.explained(error) or error from error
 
-    def _explained(self, reason: str) -> UfsegError | None:
-        # By SQLite's texts: Python 3.10 does not give its error codes.
-        if "is full" in reason:
-            return full_disk(self._folder, None)
-        if "not a database" in reason or "malformed" in reason:
-            return StorageError(
-                f"{self._path} is not a readable database ({reason}). Restore it from a backup, or choose another "
-                "folder as workspace; the files beside it are not affected."
+    def _create_or_migrate(self, migrate: bool) -> bool:
+        with self._begin() as connection:
+            found = schema.revision(connection, self.kind.shown)
+            if found is None:
+                schema.create(connection)
+                return True
+        if found == schema.HEAD:
+            return False
+        if not migrate:
+            raise StorageError(
+                f"The workspace's database {self.kind.shown} has schema version {found}, and this ufseg uses "
+                f"{schema.HEAD}. Bring it up to date first: 'ufseg workspace migrate'."
             )
-        if "is locked" in reason:
-            return StorageError(
-                f"Another program kept the database {self._path} locked for {_WAIT_SECONDS} seconds. "
-                "End it and try again."
-            )
-        if "unable to open" in reason or "readonly" in reason or "I/O error" in reason:
-            return StorageError(
-                f"The database {self._path} cannot be read or written ({reason}). Check the folder's permissions "
-                "and free space."
-            )
-        if "append-only" in reason or "never" in reason:
-            return ConflictError(f"The change was refused: {reason}. Make a new entry instead.")
-        return None
+        if isinstance(self.kind, Sqlite):
+            backups = self._folder / "backups"
+            backups.mkdir(exist_ok=True)
+            # A name of its own for each try, for a copy that was made may never be overwritten.
+            copy_database(self.kind.path, backups / f"before-{schema.HEAD}-{now():%Y%m%dT%H%M%S%f}.sqlite")
+        with self._begin() as connection:
+            found = schema.revision(connection, self.kind.shown)  # another process may have been quicker
+            if found not in (None, schema.HEAD):
+                schema.upgrade(connection, self._folder, str(found))
+        return False
 
-
-def _prepare_connection(connection: sqlite3.Connection, record: Any) -> None:
-    # Transactions are begun below, not by the driver, whose implicit ones leave out reads and table changes.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get(_WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        with self.kind.engine.execution_options(**{WRITING: True}).begin() as connection:
+            yield connection

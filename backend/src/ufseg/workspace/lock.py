@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ufseg.errors import ConflictError
 from ufseg.workspace.disk import storage_errors
+from ufseg.workspace.postgresql import Postgresql
+from ufseg.workspace.sqlite import Sqlite
 
 if sys.platform == "win32":
     import msvcrt
@@ -36,14 +38,18 @@ else:
 class WorkspaceLock:
     """Holds the file ``lock`` of a workspace until `release`, or until the process ends in whatever way.
 
+    On a database server a lock there is held as well: machines may share the database and not see each other's locks
+    on files.
+
     Args:
         folder: the workspace.
+        database: its database, if the lock is to hold there too.
 
     Raises:
         ConflictError: another process holds it; its process id is named.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Sqlite | Postgresql | None = None) -> None:
         path = folder / "lock"
         with storage_errors(folder):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -60,9 +66,23 @@ class WorkspaceLock:
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
         self._descriptor: int | None = descriptor
+        self._connection = None
+        if isinstance(database, Postgresql):
+            self._connection = database.try_service_lock()
+            if self._connection is None:
+                self.release()
+                raise ConflictError(
+                    f"The workspace's database {database.shown} is in use by another ufseg service, on this or another "
+                    "machine. Use that one, or end it first."
+                )
 
     def release(self) -> None:
         """Let another process have the workspace; a second call does nothing."""
+        if self._connection is not None:
+            # Not back into the pool, where it would live on and hold the lock.
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from ufseg.errors import NotFoundError, StorageError
@@ -18,6 +19,7 @@ _HEADER_BYTES = 64 << 10
 # Nobody takes that long between two writes to a file.
 _ABANDONED_SECONDS = 3600
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_STORED = re.compile(rf"([0-9a-f]{{2}})/([0-9a-f]{{62}})({'|'.join(map(re.escape, SUFFIXES))})\Z")
 
 
 def sha256_of(path: Path) -> str:
@@ -27,6 +29,23 @@ def sha256_of(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+class DamagedFileError(StorageError):
+    """A file's bytes are not those that its name promises."""
+
+
+@dataclass(frozen=True, order=True)
+class StoredFile:
+    """A file by what it is to hold: `sha256` of its bytes and its `suffix`."""
+
+    sha256: str
+    suffix: str
+
+    @property
+    def name(self) -> str:
+        """Where it lies below a workspace, with slashes."""
+        return f"files/{self.sha256[:2]}/{self.sha256[2:]}{self.suffix}"
 
 
 class ContentStore:
@@ -79,7 +98,8 @@ class ContentStore:
         target = self._path(digest, suffix)
         size = path.stat().st_size
         with storage_errors(self._folder, size):
-            if target.exists() and target.stat().st_size == size:
+            # One that was damaged since must not pass for what was handed over just now.
+            if target.exists() and target.stat().st_size == size and sha256_of(target) == digest:
                 path.unlink()
             else:
                 sync_file(path)
@@ -100,6 +120,52 @@ class ContentStore:
         finally:
             path.unlink(missing_ok=True)
 
+    def present(self) -> tuple[set[StoredFile], list[str]]:
+        """What lies under ``files``, by its names: stored files, and paths of things that have no place there."""
+        stored, strangers = set(), []
+        for path in self._files.rglob("*"):
+            if not path.is_dir():
+                name = path.relative_to(self._files).as_posix()
+                if match := _STORED.match(name):
+                    stored.add(StoredFile(match[1] + match[2], match[3]))
+                else:
+                    strangers.append(f"files/{name}")
+        return stored, sorted(strangers)
+
+    def place(self, file: StoredFile) -> Path:
+        """Where a file lies or would lie."""
+        return self._path(file.sha256, file.suffix)
+
+    def add_copy(self, source: Path, file: StoredFile) -> None:
+        """Put a copy of `source` into the store as `file`, in place of what may lie there.
+
+        Raises:
+            DamagedFileError: the bytes of `source` are others; nothing was changed.
+            StorageError: the disk is full or cannot be written.
+        """
+        copy = self.temporary(file.suffix)
+        size = source.stat().st_size
+        try:
+            digest = hashlib.sha256()
+            with storage_errors(self._folder, size), source.open("rb") as old, copy.open("wb") as new:
+                while block := old.read(1 << 20):
+                    digest.update(block)
+                    new.write(block)
+            if digest.hexdigest() != file.sha256:
+                raise DamagedFileError(
+                    f"The file {source} is damaged: its content has the hash {digest.hexdigest()}, not {file.sha256}. "
+                    "Restore it from a backup of the workspace."
+                )
+            target = self.place(file)
+            with storage_errors(self._folder, size):
+                sync_file(copy)
+                target.parent.mkdir(exist_ok=True)
+                os.replace(copy, target)
+                sync_folder(target.parent)
+                sync_folder(self._files)
+        finally:
+            copy.unlink(missing_ok=True)
+
     def path(self, sha256: str, suffix: str = ".nrrd") -> Path:
         """Where the file of this hash lies.
 
@@ -117,14 +183,14 @@ class ContentStore:
         """`path`, after comparing the file's bytes with its hash.
 
         Raises:
-            StorageError: the bytes have changed since they were stored.
+            DamagedFileError: the bytes have changed since they were stored.
         """
         path = self.path(sha256, suffix)
         found = sha256_of(path)
         if found != sha256:
-            raise StorageError(
+            raise DamagedFileError(
                 f"The stored file {sha256}{suffix} is damaged: its content now has the hash {found}. "
-                "Restore this file from a backup of the workspace."
+                "Restore this file from a backup of the workspace: 'ufseg workspace repair --from BACKUP'."
             )
         return path
 

@@ -1,4 +1,4 @@
-"""The database's tables, and the triggers that keep what was acknowledged from ever changing."""
+"""The database's tables; `protection` keeps what was acknowledged in them from ever changing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 from sqlalchemy import (
-    DDL,
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
+    Integer,
     MetaData,
     String,
     TypeDecorator,
     UniqueConstraint,
-    event,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -51,11 +51,26 @@ Id = String(32)
 Hash = String(64)
 
 
+class AlembicVersionRow(Base):
+    """One row: the newest migration that this database has; its name and column are Alembic's."""
+
+    __tablename__ = "alembic_version"
+    version_num: Mapped[str] = mapped_column(Id, primary_key=True)
+
+
 class SchemaVersionRow(Base):
-    """One row: which layout of tables this database has."""
+    """One row that says 3 for ever: programs from before Alembic read it, and leave such a workspace alone."""
 
     __tablename__ = "schema_version"
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class IdentityRow(Base):
+    """One row: the workspace's own id, by which a folder, its database and its backups are told from others."""
+
+    __tablename__ = "workspace_identity"
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    created: Mapped[datetime]
 
 
 class FileRow(Base):
@@ -63,7 +78,7 @@ class FileRow(Base):
 
     __tablename__ = "files"
     sha256: Mapped[str] = mapped_column(Hash, primary_key=True)
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"))
     channels: Mapped[int]
     dtype: Mapped[str]
     geometry: Mapped[dict[str, Any]]
@@ -137,6 +152,7 @@ class RevisionRow(Base):
     model_version: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
     region: Mapped[dict[str, Any] | None]
     created: Mapped[datetime]
+    restored_from: Mapped[str | None] = mapped_column(ForeignKey("label_revisions.id"))
 
 
 class ModelVersionRow(Base):
@@ -191,27 +207,3 @@ class JobRow(Base):
     started: Mapped[datetime | None]
     finished: Mapped[datetime | None]
     version: Mapped[int]
-
-
-# Enforced by the database itself, so that no mistake above it can rewrite history.
-APPEND_ONLY = ("classes", "label_revisions", "model_versions", "promotions", "case_images", "files")
-_NEVER_DELETED = ("tasks", "cases")
-
-_TRIGGERS = [
-    *(
-        f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} BEGIN "
-        f"SELECT RAISE(ABORT, '{table} is append-only: {action.lower()} refused'); END"
-        for table in APPEND_ONLY
-        for action in ("UPDATE", "DELETE")
-    ),
-    *(
-        f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN "
-        f"SELECT RAISE(ABORT, '{table} are never deleted'); END"
-        for table in _NEVER_DELETED
-    ),
-    "CREATE TRIGGER cases_frozen BEFORE UPDATE ON cases WHEN OLD.membership IS NOT NULL OR OLD.subject <> NEW.subject "
-    "OR OLD.images_key <> NEW.images_key BEGIN "
-    "SELECT RAISE(ABORT, 'subject, images and membership of a case never change'); END",
-]
-for _statement in _TRIGGERS:
-    event.listen(Base.metadata, "after_create", DDL(_statement).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

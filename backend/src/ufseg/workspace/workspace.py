@@ -13,6 +13,7 @@ from ufseg.workspace.database import Database
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.files import Files
 from ufseg.workspace.jobs import Jobs
+from ufseg.workspace.lock import WorkspaceLock
 from ufseg.workspace.model_folders import ModelFolders
 from ufseg.workspace.models import Models
 from ufseg.workspace.revisions import Revisions
@@ -27,22 +28,27 @@ class Workspace:
 
     Args:
         folder: made if absent.
+        database: URL of a PostgreSQL database, ``postgresql+psycopg://user@host/database``, that keeps the records
+            while the files stay in the folder. Needed once, for a new workspace; None takes what the folder says, and
+            SQLite in the folder where it says nothing.
+        migrate: whether the database of an older ufseg may be brought up to date.
 
     Attributes:
         files, tasks, cases, revisions, models, jobs: what is in it.
         store: the content-addressed files.
 
     Raises:
-        StorageError: the folder cannot be used, or was written by another version of ufseg.
+        StorageError: the folder or the database cannot be used, or was written by another version of ufseg.
+        ConflictError: folder and database belong to different workspaces.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None, *, migrate: bool = True) -> None:
         self.folder = folder.resolve()
         if self.folder.exists() and not self.folder.is_dir():
             raise StorageError(f"The workspace {self.folder} is a file. Choose a folder.")
         with storage_errors(self.folder.parent):
             self.folder.mkdir(parents=True, exist_ok=True)
-        self._database = Database(self.folder)
+        self._database = Database(self.folder, database, migrate=migrate)
         self.store = ContentStore(self.folder)
         self.files = Files(self._database, self.store)
         self.tasks = Tasks(self._database)
@@ -64,6 +70,15 @@ class Workspace:
     def job_folder(self, job_id: str) -> Path:
         """Where a job's worker finds its specification and leaves its files."""
         return self.folder / "jobs" / job_id
+
+    @property
+    def database(self) -> Database:
+        """The records, for the other parts of this package."""
+        return self._database
+
+    def lock(self) -> WorkspaceLock:
+        """Become the one process that runs this workspace's jobs; raises ConflictError if there is one."""
+        return WorkspaceLock(self.folder, self._database.kind)
 
     def close(self) -> None:
         """Close the database."""

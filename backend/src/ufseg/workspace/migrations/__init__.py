@@ -1,0 +1,1 @@
+"""Alembic's migrations of the workspace's database; `ufseg.workspace.schema` runs them."""

@@ -1,0 +1,251 @@
+"""Mending a damaged workspace without deleting anything."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from ufseg.errors import ImageError, StorageError
+from ufseg.progress import ProgressCallback, ignore_progress
+from ufseg.workspace import protection
+from ufseg.workspace.checking import CheckReport, check_workspace, damaged_model_folders, require_workspace
+from ufseg.workspace.database import Database, now
+from ufseg.workspace.disk import storage_errors, sync_file, sync_folder
+from ufseg.workspace.location import read_marker
+from ufseg.workspace.lock import WorkspaceLock
+from ufseg.workspace.records import Record
+from ufseg.workspace.references import needed_files
+from ufseg.workspace.rows import add_missing
+from ufseg.workspace.salvage import damage, salvage
+from ufseg.workspace.sqlite import FILE, copy_database, database_files
+from ufseg.workspace.store import ContentStore, StoredFile, sha256_of
+from ufseg.workspace.tables import CaseImageRow, FileRow, RevisionRow
+from ufseg.workspace.voxels import channel_hashes
+from ufseg.workspace.workspace import Workspace
+
+_REBUILT = "rebuilt.sqlite"
+
+
+class RepairReport(Record):
+    """What a repair did: a sentence for each step, and the check afterwards."""
+
+    done: tuple[str, ...]
+    check: CheckReport
+
+
+class _Quarantine:
+    """A folder for what was damaged; made when something is put into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._workspace = folder
+        self.folder = folder / "quarantine" / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}"
+
+    def take(self, path: Path) -> None:
+        """Move a file or folder of the workspace here, under the same path."""
+        target = self.folder / path.relative_to(self._workspace)
+        with storage_errors(self._workspace):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+            sync_folder(target.parent)
+            sync_folder(path.parent)
+
+
+def repair_folder(
+    folder: Path,
+    database: str | None = None,
+    backup: Path | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> RepairReport:
+    """Mend what can be mended; what was damaged is moved to ``quarantine`` and never deleted.
+
+    Args:
+        folder: the workspace; no service may be running on it.
+        database: see `Workspace`.
+        backup: a backup of it, from which files and records are restored; None uses only what is in the workspace.
+        progress: is told about the check at the end.
+
+    Raises:
+        ConflictError: a service is running on the workspace.
+        StorageError: there is no workspace, the backup is none, or nothing is left of the database.
+    """
+    folder = require_workspace(folder)
+    source = None if backup is None else require_workspace(backup)
+    lock = WorkspaceLock(folder)
+    try:
+        quarantine = _Quarantine(folder)
+        done: list[str] = []
+        if database is None and read_marker(folder) is None:
+            done += _mend_database(folder, source, quarantine)
+        with Workspace(folder, database) as workspace:
+            done += _mend_records(workspace, source)
+            done += _mend_files(workspace, source, quarantine)
+            done += _add_file_records(workspace)
+            done += _mend_model_folders(workspace, quarantine)
+            return RepairReport(done=tuple(done), check=check_workspace(workspace, progress))
+    finally:
+        lock.release()
+
+
+def _mend_database(folder: Path, backup: Path | None, quarantine: _Quarantine) -> list[str]:
+    path, rebuilt = folder / FILE, folder / _REBUILT
+    if not path.exists() and rebuilt.exists() and damage(rebuilt) is None:
+        # A repair was ended between its last two steps.
+        return _put_in_place(folder, quarantine, [])
+    reason = damage(path) if path.exists() else "the file is missing"
+    if reason is None:
+        return []
+    if rebuilt.exists():
+        quarantine.take(rebuilt)
+    if path.exists():
+        with tempfile.TemporaryDirectory(prefix="rebuilt-", dir=_incoming(folder)) as name:
+            read = salvage(path, Path(name))
+            copy_database(Path(name) / FILE, rebuilt)
+        count = sum(read[table] for table in ("tasks", "cases", "label_revisions", "model_versions", "promotions"))
+        if count:
+            said = f"The database was damaged ({reason}); {count} records in it could still be read."
+            return _put_in_place(folder, quarantine, [said])
+        rebuilt.unlink()
+    if backup is None:
+        raise StorageError(
+            f"Of the database {path} nothing can be read ({reason}). Give a backup: 'ufseg workspace repair --from "
+            "BACKUP'. Nothing was changed."
+        )
+    with tempfile.TemporaryDirectory(prefix="rebuilt-", dir=_incoming(folder)) as name:
+        copy_database(backup / FILE, Path(name) / FILE)
+        Database(Path(name)).close()  # brings an older one up to date
+        copy_database(Path(name) / FILE, rebuilt)
+    said = (
+        f"Of the database nothing could be read ({reason}), so that of the backup {backup} was put in its place. "
+        "What was recorded after the backup is missing."
+    )
+    return _put_in_place(folder, quarantine, [said])
+
+
+def _put_in_place(folder: Path, quarantine: _Quarantine, said: list[str]) -> list[str]:
+    sync_file(folder / _REBUILT)
+    moved = database_files(folder)
+    for path in moved:  # the database itself first: without it, the next repair knows how far this one came
+        quarantine.take(path)
+    os.replace(folder / _REBUILT, folder / FILE)
+    sync_folder(folder)
+    where = [f"The damaged database is kept in {quarantine.folder}."] if moved else []
+    return [*said, *where, "A rebuilt database is in use."]
+
+
+def _incoming(folder: Path) -> Path:
+    ContentStore(folder)
+    return folder / "incoming"
+
+
+def _mend_records(workspace: Workspace, backup: Path | None) -> list[str]:
+    done = []
+    with workspace.database.writing() as session:
+        missing = protection.missing_triggers(session.connection())
+        protection.install(session.connection())
+    if missing:
+        done.append(f"The protection of the database's history was put back: {', '.join(missing)}.")
+    if backup is None:
+        return done
+    with tempfile.TemporaryDirectory(prefix="rebuilt-", dir=_incoming(workspace.folder)) as name:
+        copy_database(backup / FILE, Path(name) / FILE)
+        with closing(Database(Path(name))) as records:
+            if records.workspace_id != workspace.database.workspace_id:
+                return [*done, f"No records were taken from {backup}, which is a backup of another workspace."]
+            with records.reading() as source, workspace.database.writing() as target:
+                added, refused = add_missing(source, target)
+    if added:
+        counts = ", ".join(f"{count} in {table}" for table, count in added.items())
+        done.append(f"Records that had been lost were restored from the backup: {counts}.")
+    return done + refused
+
+
+def _mend_files(workspace: Workspace, backup: Path | None, quarantine: _Quarantine) -> list[str]:
+    done = []
+    with workspace.database.reading() as session:
+        needed = needed_files(session)
+    present, _ = workspace.store.present()
+    for file in sorted(present):
+        path = workspace.store.place(file)
+        if not _is_whole(path, file):
+            quarantine.take(path)
+            present.discard(file)
+            done.append(f"The damaged file {file.name} was moved to {quarantine.folder}.")
+    for file in sorted(set(needed) - present):
+        for candidate in _candidates(workspace, backup, file):
+            if _is_whole(candidate, file):
+                workspace.store.add_copy(candidate, file)
+                done.append(f"The file {file.name}, {needed[file]}, was restored from {candidate}.")
+                break
+        else:
+            where = "" if backup is None else f" nor in the backup {backup}"
+            done.append(f"The file {file.name}, {needed[file]}, was found neither in the workspace{where}.")
+    return done
+
+
+def _candidates(workspace: Workspace, backup: Path | None, file: StoredFile) -> list[Path]:
+    """Where a good copy may be: the backup, the workers' copies, what was put aside or not finished."""
+    folder = workspace.folder
+    found = [] if backup is None else [backup / file.name]
+    if file.suffix != ".nrrd":
+        found += folder.glob(f"models/*/*{file.suffix}")
+    found += folder.glob(f"quarantine/*/{file.name}")
+    found += folder.glob(f"incoming/*{file.suffix}")
+    return [path for path in found if path.is_file()]
+
+
+def _is_whole(path: Path, file: StoredFile) -> bool:
+    try:
+        return sha256_of(path) == file.sha256
+    except OSError:  # a bad sector is a damage like any other
+        return False
+
+
+def _add_file_records(workspace: Workspace) -> list[str]:
+    """Records of stored label maps and images that cases and revisions name; they can be read from the files."""
+    done = []
+    with workspace.database.writing() as session:
+        known = set(session.scalars(select(FileRow.sha256)))
+        images = set(session.scalars(select(CaseImageRow.sha256))) - known
+        labels = set(session.scalars(select(RevisionRow.label))) - known - images
+        for sha256 in sorted(images | labels):
+            if _add_file_record(workspace, session, sha256, is_image=sha256 in images):
+                done.append(f"The record of the file {sha256} was made again from the file itself.")
+    return done
+
+
+def _add_file_record(workspace: Workspace, session: Session, sha256: str, *, is_image: bool) -> bool:
+    from ufseg.images.reading import read_image  # SimpleITK is slow to import
+
+    path = workspace.store.place(StoredFile(sha256, ".nrrd"))
+    try:
+        image = read_image(path)
+    except ImageError:
+        return False  # the check that follows says so
+    session.execute(
+        insert(FileRow).values(
+            sha256=sha256,
+            size_bytes=path.stat().st_size,
+            channels=image.channels,
+            dtype=str(image.array.dtype),
+            geometry=image.geometry.model_dump(mode="json"),
+            voxels=channel_hashes(image.array) if is_image else None,
+            created=now(),
+        )
+    )
+    return True
+
+
+def _mend_model_folders(workspace: Workspace, quarantine: _Quarantine) -> list[str]:
+    done = []
+    for name in damaged_model_folders(workspace):
+        folder = (workspace.folder / name).parent
+        if folder.exists():
+            quarantine.take(folder)
+            done.append(f"The folder models/{folder.name}, made for the workers, was damaged and moved aside.")
+    return done

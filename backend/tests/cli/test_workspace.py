@@ -1,0 +1,62 @@
+"""``ufseg workspace``: check, backup, repair."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from whole_workspace import fill_with_everything, flip_a_bit, records, stored
+
+from ufseg.workspace import Workspace
+
+from .conftest import Run
+
+
+def test_check_backup_and_repair_say_what_they_did(ufseg: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "workspace"
+    with Workspace(folder) as workspace:
+        task = fill_with_everything(workspace)
+        before = records(workspace)
+        label = stored(workspace, workspace.revisions.latest(task.id, "training")[0].label)
+    done = ufseg("workspace", "check", "--workspace", folder)
+    assert (done.returncode, "is whole" in done.stdout) == (0, True), done.stderr
+    done = ufseg("workspace", "backup", tmp_path / "backup", "--workspace", folder)
+    assert (done.returncode, "is whole" in done.stdout) == (0, True), done.stderr
+    flip_a_bit(label)
+    done = ufseg("workspace", "check", "--workspace", folder)
+    assert done.returncode == 1
+    assert "is damaged: its content has the hash" in done.stderr
+    done = ufseg("workspace", "check", "--json", "--workspace", folder)
+    assert done.returncode == 1
+    assert [p["kind"] for p in json.loads(done.stdout)["problems"]] == ["damaged file"]
+    done = ufseg("workspace", "repair", "--from", tmp_path / "backup", "--workspace", folder)
+    assert (done.returncode, "was restored from" in done.stdout) == (0, True), done.stderr
+    with Workspace(folder) as workspace:
+        assert records(workspace) == before
+
+
+def test_refusals_are_sentences(ufseg: Run, tmp_path: Path) -> None:
+    done = ufseg("workspace", "check", "--workspace", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert "holds no workspace" in done.stderr
+    done = ufseg("workspace", "create", "--database", "mysql://host/name", "--workspace", tmp_path / "new")
+    assert done.returncode == 1
+    assert "of an unknown kind" in done.stderr
+    with Workspace(tmp_path / "workspace"):
+        pass
+    done = ufseg("workspace", "backup", tmp_path / "workspace" / "copy", "--workspace", tmp_path / "workspace")
+    assert done.returncode == 1
+    assert "neither in the workspace" in done.stderr
+
+
+def test_an_older_workspace_is_brought_up_to_date_only_when_asked(ufseg: Run, tmp_path: Path) -> None:
+    dump = Path(__file__).parents[1] / "workspace" / "versions" / "2.sql"
+    with closing(sqlite3.connect(tmp_path / "workspace.sqlite")) as connection:
+        connection.executescript(dump.read_text(encoding="utf-8"))
+    done = ufseg("workspace", "check", "--workspace", tmp_path)
+    assert done.returncode == 1
+    assert "ufseg workspace migrate" in done.stderr
+    done = ufseg("workspace", "migrate", "--workspace", tmp_path)
+    assert (done.returncode, "schema version 0003" in done.stdout) == (0, True), done.stderr

@@ -1,0 +1,184 @@
+BEGIN TRANSACTION;
+CREATE TABLE case_images (
+	"case" VARCHAR(32) NOT NULL, 
+	position INTEGER NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	PRIMARY KEY ("case", position), 
+	FOREIGN KEY("case") REFERENCES cases (id), 
+	FOREIGN KEY(sha256) REFERENCES files (sha256)
+);
+INSERT INTO "case_images" VALUES('09f4e95d03dd3c15',0,'b81ca37bf0e2a4d90002f611ed70a20b74c94b78b9727b3dc0c6c973af63aa87');
+INSERT INTO "case_images" VALUES('543464f13d126862',0,'8b8d44816c8f3529a2512dc608b753a9a06b9c7d749c49b9fc04dc1dd7a98aaf');
+INSERT INTO "case_images" VALUES('3baaa4be758b2d2b',0,'772bd98ca432efac48b3b2d57c25336485502e9e432df1c79d9c733724ccabdc');
+INSERT INTO "case_images" VALUES('bb78eaff09057096',0,'ca93868f2468c4032f8703ac26b760cc841bd76e951a9c7e78d1d4ed4c70e646');
+CREATE TABLE cases (
+	id VARCHAR(32) NOT NULL, 
+	task VARCHAR(32) NOT NULL, 
+	name VARCHAR NOT NULL, 
+	subject VARCHAR NOT NULL, 
+	images_key VARCHAR NOT NULL, 
+	geometry JSON NOT NULL, 
+	membership VARCHAR, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (task, images_key), 
+	FOREIGN KEY(task) REFERENCES tasks (id)
+);
+INSERT INTO "cases" VALUES('09f4e95d03dd3c15','c1c65df711260972','case of Anna','Anna','b81ca37bf0e2a4d90002f611ed70a20b74c94b78b9727b3dc0c6c973af63aa87','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','training','2026-11-21 11:15:22.609463');
+INSERT INTO "cases" VALUES('543464f13d126862','c1c65df711260972','case of Bert','Bert','8b8d44816c8f3529a2512dc608b753a9a06b9c7d749c49b9fc04dc1dd7a98aaf','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','validation','2026-11-21 11:15:22.927973');
+INSERT INTO "cases" VALUES('3baaa4be758b2d2b','7847d7e96d1ac264','case of Anna','Anna','772bd98ca432efac48b3b2d57c25336485502e9e432df1c79d9c733724ccabdc','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','training','2026-11-21 11:15:23.270109');
+INSERT INTO "cases" VALUES('bb78eaff09057096','7847d7e96d1ac264','case of Bert','Bert','ca93868f2468c4032f8703ac26b760cc841bd76e951a9c7e78d1d4ed4c70e646','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','validation','2026-11-21 11:15:23.428302');
+CREATE TABLE classes (
+	task VARCHAR(32) NOT NULL, 
+	value INTEGER NOT NULL, 
+	name VARCHAR NOT NULL, 
+	color JSON, 
+	terminology VARCHAR, 
+	PRIMARY KEY (task, value), 
+	UNIQUE (task, name), 
+	FOREIGN KEY(task) REFERENCES tasks (id)
+);
+INSERT INTO "classes" VALUES('c1c65df711260972',1,'organ','null',NULL);
+INSERT INTO "classes" VALUES('c1c65df711260972',3,'lesion','null',NULL);
+INSERT INTO "classes" VALUES('7847d7e96d1ac264',1,'organ','null',NULL);
+INSERT INTO "classes" VALUES('7847d7e96d1ac264',3,'lesion','null',NULL);
+CREATE TABLE files (
+	sha256 VARCHAR(64) NOT NULL, 
+	size_bytes INTEGER NOT NULL, 
+	channels INTEGER NOT NULL, 
+	dtype VARCHAR NOT NULL, 
+	geometry JSON NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (sha256)
+);
+INSERT INTO "files" VALUES('b81ca37bf0e2a4d90002f611ed70a20b74c94b78b9727b3dc0c6c973af63aa87',341,1,'float32','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:22.592687');
+INSERT INTO "files" VALUES('43ab8dfcd258e6521bb34300adcf08619a53d2affb4834253ef97110f114713c',274,1,'uint8','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:22.671434');
+INSERT INTO "files" VALUES('1cf02d10a614ce1e421681353507b6f92fe9109d4b269d589095a62fe1ea3d1d',274,1,'uint8','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:22.818311');
+INSERT INTO "files" VALUES('8b8d44816c8f3529a2512dc608b753a9a06b9c7d749c49b9fc04dc1dd7a98aaf',341,1,'float32','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:22.915512');
+INSERT INTO "files" VALUES('83a9e1e046bc038888677f4f6715359b7801412457dbe0619a2b71f59ee6d850',274,1,'uint8','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:22.971444');
+INSERT INTO "files" VALUES('772bd98ca432efac48b3b2d57c25336485502e9e432df1c79d9c733724ccabdc',341,1,'float32','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:23.255394');
+INSERT INTO "files" VALUES('f3c7428099395ed5010f7889398bb9de5e694f946ab583abf2890a865eddbb04',274,1,'uint8','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:23.319453');
+INSERT INTO "files" VALUES('ca93868f2468c4032f8703ac26b760cc841bd76e951a9c7e78d1d4ed4c70e646',341,1,'float32','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:23.411472');
+INSERT INTO "files" VALUES('1499c6a20a121ca0463c77926471d69f665e07f269ffa9e2f82fd3fcbd24b168',274,1,'uint8','{"size": [5, 4], "spacing": [1.0, 1.5], "origin": [5.0, -7.0], "direction": [1.0, 0.0, 0.0, 1.0]}','2026-11-21 11:15:23.467435');
+CREATE TABLE jobs (
+	id VARCHAR(32) NOT NULL, 
+	task VARCHAR(32) NOT NULL, 
+	kind VARCHAR NOT NULL, 
+	state VARCHAR NOT NULL, 
+	progress JSON NOT NULL, 
+	request JSON NOT NULL, 
+	result JSON, 
+	error JSON, 
+	created DATETIME NOT NULL, 
+	started DATETIME, 
+	finished DATETIME, 
+	version INTEGER NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(task) REFERENCES tasks (id)
+);
+INSERT INTO "jobs" VALUES('8f0d7640d3b975d6','c1c65df711260972','training','queued','{"fraction": 0.0, "stage": "waiting", "eta_seconds": null, "scalars": {}}','{"epochs": 1}','null','null','2026-11-21 11:15:23.189252',NULL,NULL,1);
+CREATE TABLE label_revisions (
+	id VARCHAR(32) NOT NULL, 
+	"case" VARCHAR(32) NOT NULL, 
+	number INTEGER NOT NULL, 
+	label VARCHAR(64) NOT NULL, 
+	classes JSON NOT NULL, 
+	author VARCHAR NOT NULL, 
+	note VARCHAR NOT NULL, 
+	origin VARCHAR NOT NULL, 
+	parent VARCHAR(32), 
+	model_version VARCHAR(32), 
+	region JSON, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE ("case", number), 
+	FOREIGN KEY("case") REFERENCES cases (id), 
+	FOREIGN KEY(label) REFERENCES files (sha256), 
+	FOREIGN KEY(parent) REFERENCES label_revisions (id), 
+	FOREIGN KEY(model_version) REFERENCES model_versions (id)
+);
+INSERT INTO "label_revisions" VALUES('7942b4ab8ed5bc25','09f4e95d03dd3c15',1,'43ab8dfcd258e6521bb34300adcf08619a53d2affb4834253ef97110f114713c','{"organ": 1, "lesion": 3}','reader','','manual',NULL,NULL,'null','2026-11-21 11:15:22.758346');
+INSERT INTO "label_revisions" VALUES('a7f56629c169a123','09f4e95d03dd3c15',2,'1cf02d10a614ce1e421681353507b6f92fe9109d4b269d589095a62fe1ea3d1d','{"organ": 1, "lesion": 3}','expert','','corrected','7942b4ab8ed5bc25',NULL,'null','2026-11-21 11:15:22.872612');
+INSERT INTO "label_revisions" VALUES('f4a36e3ee2e6a7e1','543464f13d126862',1,'83a9e1e046bc038888677f4f6715359b7801412457dbe0619a2b71f59ee6d850','{"organ": 1, "lesion": 3}','reader','','manual',NULL,NULL,'null','2026-11-21 11:15:23.025141');
+INSERT INTO "label_revisions" VALUES('081af542c3acf8a7','3baaa4be758b2d2b',1,'f3c7428099395ed5010f7889398bb9de5e694f946ab583abf2890a865eddbb04','{"organ": 1, "lesion": 3}','reader','','manual',NULL,NULL,'null','2026-11-21 11:15:23.379639');
+INSERT INTO "label_revisions" VALUES('2d7c3c1da0cfedcd','bb78eaff09057096',1,'1499c6a20a121ca0463c77926471d69f665e07f269ffa9e2f82fd3fcbd24b168','{"organ": 1, "lesion": 3}','reader','','manual',NULL,NULL,'null','2026-11-21 11:15:23.521126');
+CREATE TABLE model_versions (
+	id VARCHAR(32) NOT NULL, 
+	task VARCHAR(32) NOT NULL, 
+	number INTEGER NOT NULL, 
+	parent VARCHAR(32), 
+	weights VARCHAR(64) NOT NULL, 
+	description VARCHAR(64) NOT NULL, 
+	"plan" JSON NOT NULL, 
+	classes JSON NOT NULL, 
+	trained_on JSON NOT NULL, 
+	loss JSON NOT NULL, 
+	scores JSON NOT NULL, 
+	gate JSON, 
+	notes JSON NOT NULL, 
+	author VARCHAR NOT NULL, 
+	note VARCHAR NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (task, number), 
+	FOREIGN KEY(task) REFERENCES tasks (id), 
+	FOREIGN KEY(parent) REFERENCES model_versions (id)
+);
+INSERT INTO "model_versions" VALUES('9f05b799e40f2d2e','c1c65df711260972',1,NULL,'b4bad09811a91a780bce0753d16a90c1824da8243a18d4a2f40ad20f030ddb0e','f5803a1290e0008d0e57a3cfe2b77319161200aad6c09aece0386abf63db961b','{"version": 1, "dimension": 2, "modality": "other", "spacing": [1.0, 1.0], "patch_size": [8, 8], "batch_size": 1, "features": [4, 8], "kernel_sizes": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]], "normalisation": [{"kind": "z-score"}], "classes": 3}','[{"value": 1, "name": "organ", "color": null, "terminology": null}, {"value": 3, "name": "lesion", "color": null, "terminology": null}]','["7942b4ab8ed5bc25", "a7f56629c169a123", "f4a36e3ee2e6a7e1"]','{"name": "asymmetric-unified-focal", "options": {"weight": 0.5}}','{"validation": {"cases": 1, "mean": 0.8, "per_class": {"organ": 0.9, "lesion": null}}}','{"outcome": "promote", "reason": "better"}','[]','','','2026-11-21 11:15:23.088763');
+INSERT INTO "model_versions" VALUES('78cf533be3525c68','c1c65df711260972',2,'9f05b799e40f2d2e','597623f69a2f40bbbe637874459584f0a181026dfe7a1f61cbef0b06fe5ea1c2','71396e67c0e34a186ee5d5328e1196178bc7872734075b77c60331ec083e63fd','{"version": 1, "dimension": 2, "modality": "other", "spacing": [1.0, 1.0], "patch_size": [8, 8], "batch_size": 1, "features": [4, 8], "kernel_sizes": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]], "normalisation": [{"kind": "z-score"}], "classes": 3}','[{"value": 1, "name": "organ", "color": null, "terminology": null}, {"value": 3, "name": "lesion", "color": null, "terminology": null}]','["7942b4ab8ed5bc25", "a7f56629c169a123", "f4a36e3ee2e6a7e1"]','{"name": "asymmetric-unified-focal", "options": {"weight": 0.5}}','{"validation": {"cases": 1, "mean": 0.8, "per_class": {"organ": 0.9, "lesion": null}}}','{"outcome": "promote", "reason": "better"}','[]','','','2026-11-21 11:15:23.160524');
+INSERT INTO "model_versions" VALUES('2322ea69bd884d43','7847d7e96d1ac264',1,NULL,'f2103c2e6bfb2896da68611d3c97a6785f5819703b756d32c5236436a7c005e1','e3f0c97e157926d0d47e5eafe43543fd2d37e1a8cb455fb5049c5423af37603e','{"version": 1, "dimension": 2, "modality": "other", "spacing": [1.0, 1.0], "patch_size": [8, 8], "batch_size": 1, "features": [4, 8], "kernel_sizes": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]], "normalisation": [{"kind": "z-score"}], "classes": 3}','[{"value": 1, "name": "organ", "color": null, "terminology": null}, {"value": 3, "name": "lesion", "color": null, "terminology": null}]','["081af542c3acf8a7", "2d7c3c1da0cfedcd"]','{"name": "asymmetric-unified-focal", "options": {"weight": 0.5}}','{"validation": {"cases": 1, "mean": 0.8, "per_class": {"organ": 0.9, "lesion": null}}}','{"outcome": "promote", "reason": "better"}','[]','','','2026-11-21 11:15:23.575909');
+CREATE TABLE promotions (
+	id INTEGER NOT NULL, 
+	task VARCHAR(32) NOT NULL, 
+	model_version VARCHAR(32) NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	author VARCHAR NOT NULL, 
+	"rollback" BOOLEAN NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(task) REFERENCES tasks (id), 
+	FOREIGN KEY(model_version) REFERENCES model_versions (id)
+);
+INSERT INTO "promotions" VALUES(1,'c1c65df711260972','9f05b799e40f2d2e','better','gate',0,'2026-11-21 11:15:23.090231');
+INSERT INTO "promotions" VALUES(2,'c1c65df711260972','78cf533be3525c68','better','gate',0,'2026-11-21 11:15:23.161262');
+INSERT INTO "promotions" VALUES(3,'c1c65df711260972','9f05b799e40f2d2e','worse on my cases','expert',1,'2026-11-21 11:15:23.172375');
+INSERT INTO "promotions" VALUES(4,'7847d7e96d1ac264','2322ea69bd884d43','better','gate',0,'2026-11-21 11:15:23.576652');
+CREATE TABLE schema_version (
+	version INTEGER NOT NULL, 
+	PRIMARY KEY (version)
+);
+INSERT INTO "schema_version" VALUES(1);
+CREATE TABLE tasks (
+	id VARCHAR(32) NOT NULL, 
+	name VARCHAR NOT NULL, 
+	modality VARCHAR NOT NULL, 
+	channels JSON NOT NULL, 
+	validation_fraction DOUBLE NOT NULL, 
+	created DATETIME NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (name)
+);
+INSERT INTO "tasks" VALUES('c1c65df711260972','Knee','other','["image"]',0.5,'2026-11-21 11:15:22.292639');
+INSERT INTO "tasks" VALUES('7847d7e96d1ac264','Hip','other','["image"]',0.5,'2026-11-21 11:15:23.214834');
+CREATE INDEX ix_cases_task ON cases (task);
+CREATE INDEX ix_model_versions_task ON model_versions (task);
+CREATE INDEX ix_jobs_state ON jobs (state);
+CREATE INDEX ix_jobs_task ON jobs (task);
+CREATE INDEX ix_label_revisions_case ON label_revisions ("case");
+CREATE INDEX ix_promotions_task ON promotions (task);
+CREATE TRIGGER classes_no_update BEFORE UPDATE ON classes BEGIN SELECT RAISE(ABORT, 'classes is append-only: update refused'); END;
+CREATE TRIGGER classes_no_delete BEFORE DELETE ON classes BEGIN SELECT RAISE(ABORT, 'classes is append-only: delete refused'); END;
+CREATE TRIGGER label_revisions_no_update BEFORE UPDATE ON label_revisions BEGIN SELECT RAISE(ABORT, 'label_revisions is append-only: update refused'); END;
+CREATE TRIGGER label_revisions_no_delete BEFORE DELETE ON label_revisions BEGIN SELECT RAISE(ABORT, 'label_revisions is append-only: delete refused'); END;
+CREATE TRIGGER model_versions_no_update BEFORE UPDATE ON model_versions BEGIN SELECT RAISE(ABORT, 'model_versions is append-only: update refused'); END;
+CREATE TRIGGER model_versions_no_delete BEFORE DELETE ON model_versions BEGIN SELECT RAISE(ABORT, 'model_versions is append-only: delete refused'); END;
+CREATE TRIGGER promotions_no_update BEFORE UPDATE ON promotions BEGIN SELECT RAISE(ABORT, 'promotions is append-only: update refused'); END;
+CREATE TRIGGER promotions_no_delete BEFORE DELETE ON promotions BEGIN SELECT RAISE(ABORT, 'promotions is append-only: delete refused'); END;
+CREATE TRIGGER case_images_no_update BEFORE UPDATE ON case_images BEGIN SELECT RAISE(ABORT, 'case_images is append-only: update refused'); END;
+CREATE TRIGGER case_images_no_delete BEFORE DELETE ON case_images BEGIN SELECT RAISE(ABORT, 'case_images is append-only: delete refused'); END;
+CREATE TRIGGER files_no_update BEFORE UPDATE ON files BEGIN SELECT RAISE(ABORT, 'files is append-only: update refused'); END;
+CREATE TRIGGER files_no_delete BEFORE DELETE ON files BEGIN SELECT RAISE(ABORT, 'files is append-only: delete refused'); END;
+CREATE TRIGGER tasks_no_delete BEFORE DELETE ON tasks BEGIN SELECT RAISE(ABORT, 'tasks are never deleted'); END;
+CREATE TRIGGER cases_no_delete BEFORE DELETE ON cases BEGIN SELECT RAISE(ABORT, 'cases are never deleted'); END;
+CREATE TRIGGER cases_frozen BEFORE UPDATE ON cases WHEN OLD.membership IS NOT NULL OR OLD.subject <> NEW.subject OR OLD.images_key <> NEW.images_key BEGIN SELECT RAISE(ABORT, 'subject, images and membership of a case never change'); END;
+COMMIT;
