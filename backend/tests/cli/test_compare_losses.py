@@ -160,6 +160,20 @@ def test_the_paper_s_schedule_and_network_on_pictures(compare: Callable[..., Res
     assert (tmp_path / "out" / "examples" / "1.png").exists()
 
 
+def test_a_loss_that_does_not_train_is_a_result(compare: Callable[..., Result], phantom: Path, tmp_path: Path) -> None:
+    # So much smoothing is infinite in single precision and makes the loss 0, where a root has an infinite slope.
+    broken = "focal-tversky:smooth=1e39:gamma=0.5:bound=0"
+    done = compare(
+        phantom, "-o", tmp_path / "out", "--losses", f"{broken},{OURS}", "--seeds", 1, "--epochs", 1,
+        "--device", "cpu", "--class", "liver",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert f"{broken}, seed 0: failed. The loss became nan" in done.output
+    assert f"1 training of {broken} failed." in done.output
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert {row["label"] for row in results["rows"]} == {OURS}
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
