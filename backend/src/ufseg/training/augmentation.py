@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ufseg.plans.plan import Plan
-from ufseg.training.cases import TrainingCase
 from ufseg.training.intensities import change_intensities
 from ufseg.training.sampling import Place
 from ufseg.training.settings import AugmentationSettings
@@ -62,12 +61,71 @@ def draw_batch(
         Images ``[batch, channel, *patch]`` float32 and labels ``[batch, *patch]`` uint8. Outside the case the image
         is 0, the mean, and the label background; what is not annotated keeps its label 255.
     """
-    images, labels = [], []
+    return warp(gather(places, plan, settings, rng), plan, settings, rng, device)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The part of a case that a patch needs, on the CPU, and how the patch lies in it.
+
+    Args:
+        image: ``[channel, *box]`` float32.
+        label: ``[*box]`` uint8.
+        start: the box's first voxel in the case.
+        deformation: from patch to case.
+    """
+
+    image: Tensor
+    label: Tensor
+    start: tuple[int, ...]
+    deformation: Deformation
+
+
+def gather(
+    places: Sequence[Place],
+    plan: Plan,
+    settings: AugmentationSettings,
+    rng: np.random.Generator,
+    *,
+    pinned: bool = False,
+) -> list[Crop]:
+    """The first half of `draw_batch`: draw deformations and copy what they need out of the cases.
+
+    Args:
+        places, plan, settings, rng: as in `draw_batch`; `warp` takes the same generator afterwards.
+        pinned: into memory that a GPU can fetch from while others compute.
+    """
+    crops = []
     for case, centre in places:
         deformation = draw_deformation(centre, plan, settings, rng)
-        image, label = cut(case, deformation, plan.patch_size, device)
-        images.append(change_intensities(image, settings, rng))
-        labels.append(label)
+        start, stop = _box(deformation, plan.patch_size, case.shape)
+        box = (slice(None), *(slice(a, b) for a, b in zip(start, stop, strict=True)))
+        # Copied: the arrays may be read-only maps of files.
+        image, label = torch.from_numpy(np.array(case.image[box])), torch.from_numpy(np.array(case.label[box[1:]]))
+        if pinned:
+            image, label = image.pin_memory(), label.pin_memory()
+        crops.append(Crop(image, label, tuple(start), deformation))
+    return crops
+
+
+def warp(
+    crops: Sequence[Crop],
+    plan: Plan,
+    settings: AugmentationSettings,
+    rng: np.random.Generator,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The second half of `draw_batch`: interpolate on `device`, image linearly and label to the nearest voxel."""
+    images, labels = [], []
+    for crop in crops:
+        image = crop.image.to(device, non_blocking=True)
+        label = crop.label.to(device, non_blocking=True).to(torch.float32)
+        grid = _unit_grid(crop, plan.patch_size, device)[None]
+        mode = "bilinear"  # torch's word for linear in any number of axes
+        sampled = F.grid_sample(image[None], grid, mode=mode, padding_mode="zeros", align_corners=False)[0]
+        nearest = F.grid_sample(label[None, None], grid, mode="nearest", padding_mode="zeros", align_corners=False)
+        images.append(change_intensities(sampled, settings, rng))
+        labels.append(nearest[0, 0].to(torch.uint8))
     return torch.stack(images), torch.stack(labels)
 
 
@@ -109,26 +167,6 @@ def _rotation(axes: int, limit: float, rng: np.random.Generator) -> NDArray[np.f
     return matrix
 
 
-def cut(
-    case: TrainingCase, deformation: Deformation, patch: Sequence[int], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Image (linear) and label (nearest) of a case where `deformation` puts a patch's voxels.
-
-    Returns:
-        ``[channel, *patch]`` float32 and ``[*patch]`` uint8 on `device`.
-    """
-    start, stop = _box(deformation, patch, case.shape)
-    box = (slice(None), *(slice(a, b) for a, b in zip(start, stop, strict=True)))
-    # Copied: the arrays may be read-only maps of files.
-    image = torch.from_numpy(np.array(case.image[box])).to(device)
-    label = torch.from_numpy(np.array(case.label[box[1:]])).to(device, torch.float32)
-    grid = _unit_grid(deformation, patch, start, stop, device)[None]
-    mode = "bilinear"  # torch's word for linear in any number of axes
-    sampled = F.grid_sample(image[None], grid, mode=mode, padding_mode="zeros", align_corners=False)[0]
-    classes = F.grid_sample(label[None, None], grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0]
-    return sampled, classes.to(torch.uint8)
-
-
 def _box(deformation: Deformation, patch: Sequence[int], shape: Sequence[int]) -> tuple[list[int], list[int]]:
     """The box of the case that the patch touches; one voxel at least, so that one wholly outside stays defined."""
     half = (np.asarray(patch) - 1) / 2
@@ -143,9 +181,7 @@ def _box(deformation: Deformation, patch: Sequence[int], shape: Sequence[int]) -
     return start, stop
 
 
-def _unit_grid(
-    deformation: Deformation, patch: Sequence[int], start: Sequence[int], stop: Sequence[int], device: torch.device
-) -> Tensor:
+def _unit_grid(crop: Crop, patch: Sequence[int], device: torch.device) -> Tensor:
     """Places of the patch's voxels as grid_sample wants them, ``[*patch, axes]``.
 
     That is -1..1 between the outer faces of the box's outermost voxels (align_corners=False), last axis first.
@@ -154,13 +190,13 @@ def _unit_grid(
     product, so that the grid, the largest array of all, is written once.
     """
     axes, last = len(patch), patch[-1]
-    size = np.asarray(stop) - np.asarray(start)
+    deformation, size = crop.deformation, np.asarray(crop.label.shape)
     scale = 2.0 / size
     lines = [
         np.outer(np.arange(count) - (count - 1) / 2, deformation.matrix[:, axis] * scale)[:, ::-1]
         for axis, count in enumerate(patch)
     ]
-    lines[-1] = lines[-1] + ((2 * (deformation.centre - start) + 1) / size - 1)[::-1]
+    lines[-1] = lines[-1] + ((2 * (deformation.centre - crop.start) + 1) / size - 1)[::-1]
     known = np.zeros((*patch[:-1], axes))
     for axis, line in enumerate(lines[:-1]):
         known += line.reshape([-1 if a == axis else 1 for a in range(axes - 1)] + [axes])

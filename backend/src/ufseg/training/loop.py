@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from ufseg.networks.head_names import without_heads
 from ufseg.networks.memory import memory_errors
 from ufseg.plans.plan import Plan
 from ufseg.progress import CancelCheck, Progress, ProgressCallback
-from ufseg.training.augmentation import draw_batch
+from ufseg.training.augmentation import Crop, gather, warp
 from ufseg.training.averaging import WeightAverage
 from ufseg.training.checkpoint import (
     Checkpoint,
@@ -29,6 +30,7 @@ from ufseg.training.curve import Curve
 from ufseg.training.objective import Objective
 from ufseg.training.optimisation import make_optimisation
 from ufseg.training.precision import precision_problem, training_autocast
+from ufseg.training.prefetch import Prefetch
 from ufseg.training.sampling import PatchSampler, steps_per_epoch
 from ufseg.training.shrinking import smaller_plan, step_in_words
 from ufseg.training.validation import validation_loss
@@ -51,6 +53,7 @@ class Loop:
         self._started = time.monotonic()
         self._work, self._settings, self._device, self._ranks = work, work.settings, work.device, work.ranks
         self.plan = work.plan
+        self._data: Prefetch[tuple[list[Crop], np.random.Generator]] | None = None
         self.notes: list[str] = []
         settings = work.settings
         supervised = settings.deep_supervision and supports_deep_supervision(work.plan)
@@ -108,6 +111,13 @@ class Loop:
 
     def run(self, progress: ProgressCallback, cancelled: CancelCheck) -> None:
         """Train to the end; see `ufseg.training.trainer.train` for what is raised."""
+        try:
+            self._run(progress, cancelled)
+        finally:
+            if self._data is not None:
+                self._data.close()
+
+    def _run(self, progress: ProgressCallback, cancelled: CancelCheck) -> None:
         reported = written = time.monotonic()
         self._report(progress)
         while True:
@@ -201,32 +211,38 @@ class Loop:
         if problem is not None and problem not in self.notes:
             self.notes.append(problem)
         self.plan = plan
-        self._sampler = self._make_sampler()
+        if self._data is not None:
+            self._data.close()
+        self._data = Prefetch(self._gatherer(plan), ahead=self._device.kind == "cuda")
         self._epoch_length = steps_per_epoch(self._work.cases, plan, self._ranks.count)
 
-    def _make_sampler(self) -> PatchSampler:
-        return PatchSampler(
+    def _gatherer(self, plan: Plan) -> Callable[[int], tuple[list[Crop], np.random.Generator]]:
+        """As a function of the step: what it needs of the cases, and the generator of the rest of its randomness."""
+        settings, ranks = self._settings, self._ranks
+        sampler = PatchSampler(
             self._work.cases,
-            self.plan,
-            self._settings.seed,
-            self._settings.foreground,
-            self._settings.augmentation.shift_voxels,
+            plan,
+            settings.seed,
+            settings.foreground,
+            settings.augmentation.shift_voxels,
             new=self._work.new_cases,
-            rank=self._ranks.rank,
-            ranks=self._ranks.count,
+            rank=ranks.rank,
+            ranks=ranks.count,
         )
+        pinned = self._device.kind == "cuda"
+
+        def make(step: int) -> tuple[list[Crop], np.random.Generator]:
+            rng = np.random.default_rng((settings.seed, 3, step * ranks.count + ranks.rank))
+            return gather(sampler.places(step), plan, settings.augmentation, rng, pinned=pinned), rng
+
+        return make
 
     def _do_step(self, fraction: float) -> None:
         optimizer = self._optimisation.optimizer
         self._optimisation.before_step(fraction)
-        batch = self.steps * self._ranks.count + self._ranks.rank
-        image, label = draw_batch(
-            self._sampler.places(self.steps),
-            self.plan,
-            self._settings.augmentation,
-            np.random.default_rng((self._settings.seed, 3, batch)),
-            self._device.torch_device,
-        )
+        assert self._data is not None
+        crops, rng = self._data.take(self.steps)
+        image, label = warp(crops, self.plan, self._settings.augmentation, rng, self._device.torch_device)
         with training_autocast(self.plan, self._device):
             outputs = self._forward(image)
         loss = self._objective(outputs, label)
