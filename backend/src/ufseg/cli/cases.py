@@ -25,9 +25,10 @@ def list_cases(
     with open_workspace(workspace) as opened:
         cases = opened.cases.of_task(opened.tasks.find(task).id)
     rows = [
-        [c.name, c.subject, "×".join(map(str, c.geometry.size)), c.membership or "no label", c.revisions] for c in cases
+        [c.name, c.subject, "×".join(map(str, c.geometry.size)), c.membership or "no label", c.revisions, c.id]
+        for c in cases
     ]
-    print_table("Cases", ["case", "subject", "size", "used for", "label revisions"], rows)
+    print_table("Cases", ["case", "subject", "size", "used for", "label revisions", "id"], rows)
 
 
 @app.command("import")
@@ -64,3 +65,67 @@ def import_cases(
         raise DatasetError(
             f"{count} case{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} refused. {reasons}"
         )
+
+
+@app.command()
+def history(
+    case: Annotated[str, typer.Argument(help="Id of the case, or its name if no other case has it.")],
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """The label revisions of a case, oldest first: who made which from what."""
+    with open_workspace(workspace) as opened:
+        revisions = opened.revisions.of_case(opened.cases.find(case).id)
+        versions = {v: opened.models.get(v).number for v in {r.model_version for r in revisions} if v is not None}
+    numbers = {r.id: r.number for r in revisions}
+    rows = [
+        [
+            r.number,
+            f"{r.created:%Y-%m-%d %H:%M}",
+            r.author,
+            r.origin if r.restored_from is None else f"restored from {numbers[r.restored_from]}",
+            None if r.parent is None else numbers[r.parent],
+            None if r.model_version is None else versions[r.model_version],
+            ", ".join(r.classes),
+            "everywhere" if r.region is None else f"{r.region.start} to {r.region.stop}",
+            r.note,
+            r.id,
+        ]
+        for r in revisions
+    ]
+    columns = ["revision", "saved (UTC)", "author", "origin", "parent", "model version", "classes", "annotated"]
+    print_table("Label revisions", [*columns, "note", "id"], rows)
+
+
+@app.command()
+def diff(
+    revision: Annotated[str, typer.Argument(help="Id of a label revision; see the history of its case.")],
+    against: Annotated[
+        str | None, typer.Option(help="Id of an earlier revision of the same case; its parent if left out.")
+    ] = None,
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """What a label revision changed: voxels of each class, and Dice against its parent."""
+    with open_workspace(workspace) as opened:
+        found = opened.history.diff(revision, against)
+        number = None if found.against is None else opened.revisions.get(found.against).number
+    rows = [[name, c.before, c.voxels, c.added, c.removed, c.dice] for name, c in found.per_class.items()]
+    print_table("Changes", ["class", "voxels before", "voxels now", "added", "removed", "Dice"], rows)
+    box = "" if found.region is None else f", all from {found.region.start} to {found.region.stop} (i, j, k)"
+    before = "It is the first revision" if number is None else f"Compared with revision {number}"
+    out.print(f"{before}: {found.changed} voxels changed their class{box}.", markup=False, soft_wrap=True)
+
+
+@app.command()
+def restore(
+    revision: Annotated[str, typer.Argument(help="Id of the label revision to put back; see the history.")],
+    author: Annotated[str, typer.Option(help="Who puts it back.")] = "",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """Put an earlier label revision back, as a new one; the others stay."""
+    with open_workspace(workspace) as opened:
+        source = opened.revisions.get(revision)
+        made = opened.history.restore(revision, author or getpass.getuser(), note)
+    out.print(
+        f"Revision {source.number} was put back as revision {made.number} ({made.id}).", markup=False, soft_wrap=True
+    )

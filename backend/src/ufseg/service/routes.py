@@ -7,9 +7,10 @@ from fastapi.responses import FileResponse
 
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
-from ufseg.service.schemas import CaseRequest, ClassRequest, DeviceAnswer, Health, TaskRequest
+from ufseg.errors import InputError
+from ufseg.service.schemas import CaseRequest, ClassRequest, DeviceAnswer, Health, RestoreRequest, TaskRequest
 from ufseg.service.uploads import receive_file
-from ufseg.workspace.records import Case, FileRecord, LabelRevision, Task
+from ufseg.workspace.records import Case, FileRecord, LabelRevision, RevisionDiff, Task
 from ufseg.workspace.revisions import RevisionRequest
 from ufseg.workspace.workspace import Workspace
 
@@ -113,5 +114,17 @@ def case_routes(workspace: Workspace) -> APIRouter:
     def revision(revision: str) -> LabelRevision:
         """One revision."""
         return workspace.revisions.get(revision)
+
+    @router.get("/revisions/{revision}/diff")
+    def diff(revision: str, against: str | None = None) -> RevisionDiff:
+        """What a revision changed in another of its case, by default in its parent."""
+        return workspace.history.diff(revision, against)
+
+    @router.post("/cases/{case}/restore", status_code=201)
+    def restore(case: str, body: RestoreRequest) -> LabelRevision:
+        """Put an earlier revision back as a new one; when this answers, it is on the disk."""
+        if workspace.revisions.get(body.revision).case != workspace.cases.get(case).id:
+            raise InputError(f"The revision {body.revision} belongs to another case than {case}. Give one of its own.")
+        return workspace.history.restore(body.revision, body.author, body.note)
 
     return router

@@ -60,6 +60,14 @@ class CaseRequest(Body):
     images: list[str] = Field(min_length=1, max_length=16)
 
 
+class RestoreRequest(Body):
+    """An earlier revision to be put back."""
+
+    revision: str
+    author: str = Field(min_length=1, max_length=200)
+    note: str = Field(default="", max_length=10_000)
+
+
 class PromotionRequest(Body):
     """A model version to put into use."""
 

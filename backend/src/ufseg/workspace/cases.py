@@ -90,6 +90,25 @@ class Cases:
         with self._database.reading() as session:
             return _records(session, [require(session, case_id)])[0]
 
+    def find(self, reference: str) -> Case:
+        """The case with this id, or with this name if only one has it.
+
+        Raises:
+            NotFoundError: there is none.
+            InputError: several cases have the name; their ids are listed.
+        """
+        with self._database.reading() as session:
+            query = select(CaseRow).where((CaseRow.id == reference) | (CaseRow.name == reference))
+            found = session.scalars(query.order_by(CaseRow.created, CaseRow.id)).all()
+            exact = [row for row in found if row.id == reference] or found
+            if len(exact) > 1:
+                raise InputError(
+                    f"{len(exact)} cases are named {reference!r}. Give the id of one: {', '.join(r.id for r in exact)}."
+                )
+            if not exact:
+                raise NotFoundError(f"There is no case with the id or name {reference[:80]!r}.")
+            return _records(session, exact)[0]
+
 
 def require(session: Session, case_id: str) -> CaseRow:
     """The case's row; raises NotFoundError."""

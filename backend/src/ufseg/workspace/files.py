@@ -90,6 +90,11 @@ class Files:
         self.get(sha256)
         return self._store.path(sha256)
 
+    def verified(self, sha256: str) -> Path:
+        """`path`, after comparing the file's bytes with its hash; raises NotFoundError or DamagedFileError."""
+        self.get(sha256)
+        return self._store.verified(sha256, ".nrrd")
+
     @staticmethod
     def record(session: Session, sha256: str) -> FileRecord:
         """`get` within a transaction."""

@@ -13,7 +13,8 @@ from ufseg.images.geometry import Geometry
 from ufseg.plans.plan import Modality, Plan
 
 Membership = Literal["training", "validation"]
-Origin = Literal["manual", "corrected", "imported"]
+SubmittedOrigin = Literal["manual", "corrected", "imported"]
+Origin = Literal["manual", "corrected", "imported", "restored"]
 VersionStatus = Literal["promoted", "candidate", "retired"]
 VersionOrigin = Literal["trained", "installed"]
 JobKind = Literal["training", "prediction"]
@@ -95,9 +96,11 @@ class LabelRevision(Record):
         number: 1, 2, … within the case.
         label: hash of the stored label map, whose voxels are the task's class values.
         classes: names that the label map may hold, with the task's values.
+        origin: drawn by hand, a corrected prediction, brought in from elsewhere, or an earlier revision put back.
         region: the box that was annotated, None for everywhere.
-        parent: the revision this one was made from.
+        parent: the revision this one was made from; of a restored one, the newest before it.
         model_version: the version whose prediction was corrected.
+        restored_from: the revision that was put back, only of a restored one.
     """
 
     id: str
@@ -111,7 +114,44 @@ class LabelRevision(Record):
     parent: str | None
     model_version: str | None
     region: Region | None
+    restored_from: str | None = None
     created: datetime
+
+
+class ClassChange(Record):
+    """One class in two revisions of a case.
+
+    Args:
+        voxels: in the later one.
+        before: in the earlier one.
+        added: in the later one only.
+        removed: in the earlier one only.
+        dice: of the two; None where neither has the class.
+    """
+
+    voxels: int
+    before: int
+    added: int
+    removed: int
+    dice: float | None
+
+
+class RevisionDiff(Record):
+    """What one revision of a case changed in another.
+
+    Args:
+        revision: the later one.
+        against: the earlier one; None if there is none, and all of `revision` is new.
+        changed: voxels whose class differs.
+        region: the smallest box that holds them, None if there are none.
+        per_class: every class of the task by its name.
+    """
+
+    revision: str
+    against: str | None
+    changed: int
+    region: Region | None
+    per_class: dict[str, ClassChange]
 
 
 class Loss(Record):

@@ -18,7 +18,7 @@ from ufseg.workspace import cases, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files, named
 from ufseg.workspace.membership import membership_of
-from ufseg.workspace.records import LabelRevision, Membership, Origin
+from ufseg.workspace.records import LabelRevision, Membership, SubmittedOrigin
 from ufseg.workspace.tables import CaseRow, ModelVersionRow, RevisionRow
 
 
@@ -41,7 +41,7 @@ class RevisionRequest(BaseModel):
     classes: dict[Name, int] = Field(min_length=1)
     author: str = Field(min_length=1, max_length=200)
     note: str = Field(default="", max_length=10_000)
-    origin: Origin = "manual"
+    origin: SubmittedOrigin = "manual"
     parent: str | None = None
     model_version: str | None = None
     region: Region | None = None
@@ -89,12 +89,12 @@ class Revisions:
         with self._database.reading() as session:
             cases.require(session, case_id)
             query = select(RevisionRow).where(RevisionRow.case == case_id).order_by(RevisionRow.number)
-            return [_record(row) for row in session.scalars(query)]
+            return [record(row) for row in session.scalars(query)]
 
     def get(self, revision_id: str) -> LabelRevision:
         """The revision with this id; raises NotFoundError."""
         with self._database.reading() as session:
-            return _record(_require(session, revision_id))
+            return record(require(session, revision_id))
 
     def latest(self, task_id: str, membership: Membership) -> list[LabelRevision]:
         """The newest revision of every labelled case of a task on one side, oldest case first."""
@@ -109,7 +109,7 @@ class Revisions:
             .order_by(CaseRow.created, CaseRow.id)
         )
         with self._database.reading() as session:
-            return [_record(row) for row in session.scalars(query)]
+            return [record(row) for row in session.scalars(query)]
 
     def _append(self, case_id: str, request: RevisionRequest, label: str, classes: dict[str, int]) -> LabelRevision:
         with self._database.writing() as session:
@@ -117,11 +117,10 @@ class Revisions:
             if case.membership is None:
                 fraction = tasks.require(session, case.task).validation_fraction
                 case.membership = membership_of(case.subject, fraction)
-            last = session.scalar(select(func.max(RevisionRow.number)).where(RevisionRow.case == case_id)) or 0
             row = RevisionRow(
                 id=secrets.token_hex(8),
                 case=case_id,
-                number=last + 1,
+                number=next_number(session, case_id),
                 label=label,
                 classes=classes,
                 author=request.author,
@@ -134,18 +133,24 @@ class Revisions:
             )
             session.add(row)
             session.flush()
-            return _record(row)
+            return record(row)
 
 
-def _require(session: Session, revision_id: str) -> RevisionRow:
+def require(session: Session, revision_id: str) -> RevisionRow:
+    """The revision's row; raises NotFoundError."""
     row = session.get(RevisionRow, revision_id)
     if row is None:
         raise NotFoundError(f"There is no label revision with the id {revision_id[:80]!r}.")
     return row
 
 
+def next_number(session: Session, case_id: str) -> int:
+    """The number that the next revision of a case gets."""
+    return 1 + (session.scalar(select(func.max(RevisionRow.number)).where(RevisionRow.case == case_id)) or 0)
+
+
 def _check_references(session: Session, case: CaseRow, request: RevisionRequest) -> None:
-    if request.parent is not None and _require(session, request.parent).case != case.id:
+    if request.parent is not None and require(session, request.parent).case != case.id:
         raise InputError(
             f"The parent revision {request.parent} belongs to another case. Give one of the case {case.id}."
         )
@@ -174,7 +179,8 @@ def _task_values(names: Mapping[str, int], table: ClassTable) -> dict[str, int]:
     return {name: table.value_of(name) for name in names if name.lower() != BACKGROUND}
 
 
-def _record(row: RevisionRow) -> LabelRevision:
+def record(row: RevisionRow) -> LabelRevision:
+    """The revision as a record."""
     return LabelRevision.model_validate(
         {
             "id": row.id,
@@ -188,6 +194,7 @@ def _record(row: RevisionRow) -> LabelRevision:
             "parent": row.parent,
             "model_version": row.model_version,
             "region": row.region,
+            "restored_from": row.restored_from,
             "created": row.created,
         }
     )

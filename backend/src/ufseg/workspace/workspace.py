@@ -12,6 +12,7 @@ from ufseg.workspace.cases import Cases
 from ufseg.workspace.database import Database
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.files import Files
+from ufseg.workspace.history import History
 from ufseg.workspace.jobs import Jobs
 from ufseg.workspace.lock import WorkspaceLock
 from ufseg.workspace.model_folders import ModelFolders
@@ -34,7 +35,7 @@ class Workspace:
         migrate: whether the database of an older ufseg may be brought up to date.
 
     Attributes:
-        files, tasks, cases, revisions, models, jobs: what is in it.
+        files, tasks, cases, revisions, history, models, jobs: what is in it.
         store: the content-addressed files.
 
     Raises:
@@ -54,6 +55,7 @@ class Workspace:
         self.tasks = Tasks(self._database)
         self.cases = Cases(self._database)
         self.revisions = Revisions(self._database, self.files)
+        self.history = History(self._database, self.files)
         self.models = Models(self._database)
         self.jobs = Jobs(self._database)
         self._model_folders = ModelFolders(self.folder, self.store)
