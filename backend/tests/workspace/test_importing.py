@@ -38,6 +38,15 @@ def test_an_imported_case_is_as_it_was_with_the_tasks_values(workspace: Workspac
     np.testing.assert_array_equal(stored.array, sample(0).label)
 
 
+def test_values_that_a_layout_replaces_are_stored_replaced(workspace: Workspace, files: CaseFiles) -> None:
+    task = add_task(workspace)
+    organ_only = files.model_copy(update={"relabel": ((2, 7),)})
+    case, revision = import_case(workspace, task.id, organ_only, ClassTable.of({"organ": 7}), "me")
+    assert revision is not None
+    stored = read_label_map(workspace.files.path(revision.label), CLASSES, case.geometry)
+    np.testing.assert_array_equal(stored.array, np.where(sample(0).label == 1, 1, 0))
+
+
 def test_importing_twice_adds_nothing(workspace: Workspace, tmp_path: Path, files: CaseFiles) -> None:
     task = add_task(workspace)
     write_label_map(tmp_path / "same.nrrd", LabelMap(sample(0).label, GRID))

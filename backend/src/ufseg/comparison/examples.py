@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = 4
 COLUMNS = 5
+PIXELS_PER_INCH = 130
+NARROWEST, WIDEST = 2.5, 4.5
+"""Inches of a panel."""
 EXAMPLE_RULE = (
     "Chosen by rule, not by eye: the cases on which the losses' DSC (mean over classes, averaged over seeds) differ "
     "most between the best and the worst loss, and of each the slice that holds most of the reference, every class "
@@ -138,8 +141,11 @@ def draw(path: Path, example: Example, title: str, dice: Mapping[str, float | No
     columns = min(COLUMNS, len(labels) + 1)
     rows = -(-(len(labels) + 1) // columns)
     height, width = example.reference.shape
-    tall = 2.5 * min(max(height * example.aspect / width, 0.4), 2.0)
-    figure = Figure(figsize=(2.5 * columns, rows * (tall + 0.35) + 0.5), layout="constrained")
+    # Large pictures get more room and thinner lines, so that thin structures stay visible.
+    wide = min(max(width / PIXELS_PER_INCH, NARROWEST), WIDEST)
+    tall = wide * min(max(height * example.aspect / width, 0.4), 2.0)
+    line = min(max(72 * wide / width, 0.5), 1.5)
+    figure = Figure(figsize=(wide * columns, rows * (tall + 0.35) + 0.5), layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels:
         axes.set_axis_off()
@@ -149,9 +155,9 @@ def draw(path: Path, example: Example, title: str, dice: Mapping[str, float | No
         _show(axes, example)
         for entry, colour in zip(classes.entries, _colours(len(classes.entries)), strict=True):
             # Edged in black, to be seen on bright tissue.
-            _contour(axes, example.reference == entry.value, "black", 2.6)
-            _contour(axes, example.reference == entry.value, "white", 1.5)
-            _contour(axes, example.predictions[label] == entry.value, colour, 1.1)
+            _contour(axes, example.reference == entry.value, "black", 1.7 * line)
+            _contour(axes, example.reference == entry.value, "white", line)
+            _contour(axes, example.predictions[label] == entry.value, colour, 0.75 * line)
         score = dice.get(label)
         shown = "not counted" if score is None else f"DSC {score:.3f}"
         axes.set_title(f"{label}\n{shown}".replace("$", r"\$"), fontsize=7)
