@@ -11,6 +11,7 @@ Works on a copy of the package, with the tests that import nothing else. A fault
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
@@ -83,6 +84,13 @@ MUTATIONS = [
     Mutation("fused: unweighted mean divides by weights", "fused/voxel_sums.py", "self.count.new_full(self.count.shape[:1], self.voxels)", "self.count.new_full(self.count.shape[:1], self.voxels + 1)"),
     Mutation("fused: labels not checked", "fused/torch_passes.py", "    if everywhere:\n        check_range_of_indices(int(extremes.min()), int(extremes.max()), batch.classes)\n", ""),
     Mutation("fused: weight's gradient silently lost", "fused/choice.py", "weight is not None and weight.requires_grad", "False"),
+    # the compiled passes
+    Mutation("compiled: sign of the entropy's logit", "fused/compiled_rows.py", "+ rest[i]) - below[i]", "+ rest[i]) + below[i]"),
+    Mutation("compiled: weights left out of fp", "fused/compiled_kernels.py", "            multiply(scale, w)\n            for c", "            for c"),
+    Mutation("compiled: weights left out of the gradient", "fused/compiled_kernels.py", "        multiply(scale, w)\n        total", "        total"),
+    Mutation("compiled: rounding of 1 + x not made good", "fused/compiled_math.py", "return log(u) + (x - (u - _F(1))) / u", "return log(u)"),
+    Mutation("compiled: e left out of the slope", "fused/compiled_rows.py", "_F(1) + exponent[i] * growth", "_F(1) + growth"),
+    Mutation("compiled: ignored voxels count", "fused/compiled_rows.py", "weight[i] = weight[i] if keep else _F(0)", "weight[i] = weight[i]"),
     # the Triton kernels
     Mutation("Triton: sign of the entropy's logit", "fused/triton_passes.py", "entropy = _log1p(rest + (right - 1)) - below", "entropy = _log1p(rest + (right - 1)) + below"),
     Mutation("Triton: weights left out of fp", "fused/triton_passes.py", "fp += tl.sum(wrong * w[None, :], axis=1)", "fp += tl.sum(wrong, axis=1)"),
@@ -162,10 +170,14 @@ def _failing_test(copy: Path) -> str | None:
 
 
 def _run(tests: Path, files: list[str]) -> str | None:
+    compiled = sorted((tests.parents[1] / "src" / "ufseg" / "losses" / "fused").glob("compiled_*.py"))
+    fingerprint = hashlib.sha256(b"".join(path.read_bytes() for path in compiled)).hexdigest()[:16]
     environment = os.environ | {
         "PYTHONPATH": str(tests.parents[1] / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
+        # Numba notices changes of a function's own file, not of those that it calls.
+        "NUMBA_CACHE_DIR": str(tests.parents[1] / "numba" / fingerprint),
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", "-k", SLOW, *files]
     command += ["-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--rootdir={tests.parents[1]}"]

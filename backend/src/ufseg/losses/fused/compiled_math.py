@@ -32,7 +32,11 @@ def _cache_works() -> bool:
 
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "cache": _cache_works()}
-"""Of every compiled function: no interpreter lock, no checks for division by 0."""
+"""Of every compiled function: no interpreter lock, no checks for division by 0.
+
+Numba's cache notices changes of a function's own file, not of those that it calls: who edits one of the `compiled_*`
+files removes `__pycache__` beside them.
+"""
 
 
 @njit(inline="always")
