@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 BACKEND = Path(__file__).resolve().parents[1]
-QUICK = ["test_fused.py", "test_fused_triton.py", "test_identities.py"]
+QUICK = ["test_fused.py", "test_fused_compiled.py", "test_fused_triton.py", "test_identities.py"]
 """Tests that notice most faults; the others run only if these do not."""
 SLOW = "not test_short_training"
 
