@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from postgresql_server import PostgresqlServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -29,3 +34,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real data here: set UFSEG_DATA to a folder laid out like the developers' shared/data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """One database server for all tests of the session; skips the test where its programs are absent."""
+    if os.name != "posix":
+        pytest.skip("the tests start PostgreSQL only on POSIX systems")
+    from postgresql_server import postgresql_server
+
+    with postgresql_server() as running:
+        yield running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
 import shutil
 import socket
@@ -72,6 +71,8 @@ def _program(name: str) -> Path:
 
 
 def _unprivileged() -> str:
+    import pwd  # not on Windows
+
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name).pw_name

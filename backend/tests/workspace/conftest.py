@@ -6,16 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgresql_server import PostgresqlServer, postgresql_server
+from postgresql_server import PostgresqlServer
 
 from ufseg.workspace import Workspace
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlServer]:
-    """One server for all tests of the session."""
-    with postgresql_server() as running:
-        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -97,7 +97,7 @@ def test_a_workspace_without_its_database_is_not_opened_as_an_empty_one(tmp_path
     with Workspace(tmp_path) as workspace:
         fill_with_everything(workspace)
     (tmp_path / "workspace.sqlite").unlink()
-    with pytest.raises(StorageError, match=r"database workspace.sqlite is missing.*repair --from"):
+    with pytest.raises(StorageError, match=r"workspace.sqlite is empty or missing.*repair --from"):
         Workspace(tmp_path)
     assert not check_folder(tmp_path).whole
     assert not (tmp_path / "workspace.sqlite").exists()

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from postgresql_server import PostgresqlServer
 
 from ufseg.errors import ConflictError
+from ufseg.workspace import Workspace
 from ufseg.workspace.lock import WorkspaceLock
 
 _HOLD = "import sys; from pathlib import Path; from ufseg.workspace.lock import WorkspaceLock; \
@@ -35,3 +37,24 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     WorkspaceLock(tmp_path).release()
+
+
+def test_a_workspace_has_one_service(workspace: Workspace) -> None:
+    lock = workspace.lock()
+    with Workspace(workspace.folder) as second, pytest.raises(ConflictError, match="in use by another ufseg"):
+        second.lock()
+    lock.release()
+    workspace.lock().release()
+
+
+def test_on_a_server_machines_that_do_not_see_each_others_folder_exclude_each_other(
+    tmp_path: Path, postgresql: PostgresqlServer
+) -> None:
+    with Workspace(tmp_path, postgresql.empty_database()) as workspace:
+        lock = workspace.lock()
+        (tmp_path / "lock").unlink()  # the other machine's file system has locks of its own
+        with Workspace(tmp_path) as elsewhere:
+            with pytest.raises(ConflictError, match="on this or another machine"):
+                elsewhere.lock()
+            lock.release()
+            elsewhere.lock().release()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ufseg.cli.console import DeviceOption, WorkspaceOption, default_workspace
+from ufseg.cli.console import DatabaseOption, DeviceOption, WorkspaceOption, default_workspace
 
 
 def serve(
@@ -20,6 +20,7 @@ def serve(
             help="Folder of finished models that can be installed by name; repeatable. See also UFSEG_MODELS."
         ),
     ] = None,
+    database: DatabaseOption = None,
 ) -> None:
     """Serve a workspace on this computer only.
 
@@ -28,4 +29,4 @@ def serve(
     """
     from ufseg.service.run import serve as run
 
-    run(workspace, device=device, port=port, model_folders=models or [])
+    run(workspace, device=device, port=port, model_folders=models or [], database=database)

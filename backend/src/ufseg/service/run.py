@@ -31,7 +31,13 @@ _GRACE_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 120
 
 
-def serve(workspace: Path, device: str = "auto", port: int = 0, model_folders: Sequence[Path] = ()) -> None:
+def serve(
+    workspace: Path,
+    device: str = "auto",
+    port: int = 0,
+    model_folders: Sequence[Path] = (),
+    database: str | None = None,
+) -> None:
     """Serve a workspace on loopback until standard input ends, or until SIGINT or SIGTERM.
 
     The first and only line on standard output is JSON with url, token, version and pid.
@@ -41,6 +47,7 @@ def serve(workspace: Path, device: str = "auto", port: int = 0, model_folders: S
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         port: 0 takes a free one.
         model_folders: folders of finished models that can be installed by name, beside the usual places.
+        database: URL of a PostgreSQL database for the records of a new workspace; see `Workspace`.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
@@ -51,7 +58,7 @@ def serve(workspace: Path, device: str = "auto", port: int = 0, model_folders: S
     for ending in (signal.SIGINT, signal.SIGTERM):
         # Once uvicorn has shut down it hands the signal on; leaving by SystemExit ends jobs and workers in order.
         signal.signal(ending, lambda number, frame: sys.exit(0))
-    with Workspace(workspace.expanduser()) as opened:
+    with Workspace(workspace.expanduser(), database) as opened:
         start_logging(opened.folder)
         listening = _listen(port)
         actual = listening.getsockname()[1]

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from ufseg.errors import StorageError
 from ufseg.workspace import schema
 from ufseg.workspace.disk import storage_errors
-from ufseg.workspace.location import bind, locate
+from ufseg.workspace.location import bind, locate, require_no_files
 from ufseg.workspace.sqlite import WRITING, Sqlite, copy_database
 from ufseg.workspace.tables import IdentityRow
 
@@ -35,17 +35,19 @@ class Database:
         folder: the workspace; its ``workspace.sqlite`` is made if absent.
         url: of a PostgreSQL database, made ready if empty; see `locate`.
         migrate: whether an older database may be brought up to date.
+        lost: id of the workspace whose lost database an empty one is to replace; without it an empty database is
+            refused for a folder that has files.
 
     Raises:
         StorageError: the file is no database, is damaged, or was written by another version of ufseg.
         ConflictError: folder and database belong to different workspaces.
     """
 
-    def __init__(self, folder: Path, url: str | None = None, *, migrate: bool = True) -> None:
+    def __init__(self, folder: Path, url: str | None = None, *, migrate: bool = True, lost: str | None = None) -> None:
         self._folder = folder
         self.kind = locate(folder, url)
         with self.translated_errors():
-            new = self._create_or_migrate(migrate)
+            new = self._create_or_migrate(migrate, lost)
         with self.reading() as session:
             self.workspace_id: str = session.execute(select(IdentityRow.id)).scalar_one()
         bind(folder, self.kind, self.workspace_id, new=new)
@@ -82,11 +84,13 @@ class Database:
         except sqlite3.DatabaseError as error:  # from preparing a connection, which SQLAlchemy does not wrap
             raise self.kind.explained(error) or error from error
 
-    def _create_or_migrate(self, migrate: bool) -> bool:
+    def _create_or_migrate(self, migrate: bool, lost: str | None) -> bool:
         with self._begin() as connection:
             found = schema.revision(connection, self.kind.shown)
             if found is None:
-                schema.create(connection)
+                if lost is None:
+                    require_no_files(self._folder, self.kind)
+                schema.create(connection, lost)
                 return True
         if found == schema.HEAD:
             return False

@@ -44,15 +44,17 @@ def locate(folder: Path, url: str | None) -> Sqlite | Postgresql:
     """
     marker = read_marker(folder)
     if url is None and marker is None:
-        _require_present(folder)
-        return Sqlite(folder)
+        kind = Sqlite(folder)
+        if not kind.path.exists():
+            require_no_files(folder, kind)
+        return kind
     if url is None and marker is not None:
         return Postgresql(folder, parse_url(marker.url))
     wanted = parse_url(url or "")
     if (folder / FILE).exists():
         raise ConflictError(
-            f"The workspace {folder} keeps its records in {FILE} in that folder. Leave the database's URL out, or "
-            "choose another folder for a workspace on a server."
+            f"The workspace {folder} keeps its records in {FILE} in that folder. Leave the database's URL out "
+            "(--database, UFSEG_DATABASE), or choose another folder for a workspace on a server."
         )
     if marker is not None and not _same_place(parse_url(marker.url), wanted):
         raise ConflictError(
@@ -85,6 +87,17 @@ def bind(folder: Path, kind: Sqlite | Postgresql, workspace_id: str, *, new: boo
         raise ConflictError(
             f"The database {kind.shown} is the one of another workspace than the folder {folder}. "
             "Give folder and database that belong together."
+        )
+
+
+def require_no_files(folder: Path, kind: Sqlite | Postgresql) -> None:
+    """Raise StorageError if a folder with files is about to get an empty database."""
+    # A workspace without a record of a person's labels would look as if they had never been made.
+    if _has_files(folder):
+        raise StorageError(
+            f"The workspace {folder} has files, but its database {kind.shown} is empty or missing. Put it back, or "
+            "restore it with 'ufseg workspace repair --from BACKUP'; if the records are on another server, give that "
+            "database's URL."
         )
 
 
@@ -124,12 +137,3 @@ def _same_place(one: URL, other: URL) -> bool:
 def _has_files(folder: Path) -> bool:
     stored = folder / "files"
     return stored.is_dir() and any(stored.iterdir())
-
-
-def _require_present(folder: Path) -> None:
-    # An empty database beside a person's labels would look as if they had never been made.
-    if _has_files(folder) and not (folder / FILE).exists():
-        raise StorageError(
-            f"The workspace {folder} has files, but its database {FILE} is missing. Put it back, or restore it with "
-            "'ufseg workspace repair --from BACKUP'; if the records are on a server, give the database's URL."
-        )

@@ -6,10 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from ufseg.errors import ConflictError
+from ufseg.workspace.database import Database
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.postgresql import Postgresql
-from ufseg.workspace.sqlite import Sqlite
 
 if sys.platform == "win32":
     import msvcrt
@@ -47,9 +49,10 @@ class WorkspaceLock:
 
     Raises:
         ConflictError: another process holds it; its process id is named.
+        StorageError: the folder or the server cannot be used.
     """
 
-    def __init__(self, folder: Path, database: Sqlite | Postgresql | None = None) -> None:
+    def __init__(self, folder: Path, database: Database | None = None) -> None:
         path = folder / "lock"
         with storage_errors(folder):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -66,14 +69,18 @@ class WorkspaceLock:
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
         self._descriptor: int | None = descriptor
-        self._connection = None
-        if isinstance(database, Postgresql):
-            self._connection = database.try_service_lock()
+        self._connection: Connection | None = None
+        if database is not None and isinstance(database.kind, Postgresql):
+            try:
+                with database.translated_errors():
+                    self._connection = database.kind.try_service_lock()
+            finally:
+                if self._connection is None:
+                    self.release()
             if self._connection is None:
-                self.release()
                 raise ConflictError(
-                    f"The workspace's database {database.shown} is in use by another ufseg service, on this or another "
-                    "machine. Use that one, or end it first."
+                    f"The workspace's database {database.kind.shown} is in use by another ufseg service, on this or "
+                    "another machine. Use that one, or end it first."
                 )
 
     def release(self) -> None:

@@ -21,7 +21,6 @@ _DISK_FULL = "53100"
 _LOCKED = "55P03"
 _CONNECTION = ("08", "57P")
 _DENIED = ("42501", "25006", "28")
-_BAD_TEXT = "22"
 
 
 class Postgresql:
@@ -59,6 +58,8 @@ class Postgresql:
 
     def explained(self, error: Exception) -> UfsegError | None:
         """The driver's error in words, None where it is none of those that are known."""
+        import psycopg  # which is there: the error is its own
+
         state = str(getattr(error, "sqlstate", None) or "")
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         if "append-only" in reason or "never" in reason:
@@ -78,12 +79,12 @@ class Postgresql:
                 f"The database {self.shown} refused access ({reason}). Check user, password (PGPASSWORD or ~/.pgpass) "
                 "and the user's rights."
             )
-        if not state or state.startswith(_CONNECTION):
+        if state.startswith(_CONNECTION) or (not state and isinstance(error, psycopg.OperationalError)):
             return StorageError(
                 f"The database server of {self.shown} cannot be reached ({reason}). Check that it runs, and the "
                 "address."
             )
-        if state.startswith(_BAD_TEXT):
+        if isinstance(error, psycopg.DataError):
             return InputError(f"The database cannot keep this text ({reason}). Leave out control characters.")
         return None
 

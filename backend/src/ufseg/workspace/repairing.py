@@ -80,8 +80,14 @@ def repair_folder(
     try:
         quarantine = _Quarantine(folder)
         done: list[str] = []
-        if database is None and read_marker(folder) is None:
+        marker = read_marker(folder)
+        if database is None and marker is None:
             done += _mend_database(folder, source, quarantine)
+        elif marker is None and source is not None:
+            # A server's database was lost; an empty one takes its place.
+            with closing(Database(source)) as records:
+                workspace_id = records.workspace_id
+            Database(folder, database, lost=workspace_id).close()
         with Workspace(folder, database) as workspace:
             done += _mend_records(workspace, source)
             done += _mend_files(workspace, source, quarantine)

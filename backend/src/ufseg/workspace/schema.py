@@ -19,13 +19,14 @@ _LAST_OWN_VERSION = 3
 _KNOWN = tuple(f"{number:04d}" for number in range(1, int(HEAD) + 1))
 
 
-def create(connection: Connection) -> None:
-    """Make all tables of the present layout in an empty database."""
+def create(connection: Connection, workspace_id: str | None = None) -> None:
+    """Make all tables of the present layout in an empty database, of a new workspace or of the one with this id."""
     Base.metadata.create_all(connection)
     protection.install(connection)
     connection.execute(insert(SchemaVersionRow).values(version=_LAST_OWN_VERSION))
     connection.execute(insert(AlembicVersionRow).values(version_num=HEAD))
-    connection.execute(insert(IdentityRow).values(id=secrets.token_hex(16), created=datetime.now(timezone.utc)))
+    own = workspace_id or secrets.token_hex(16)
+    connection.execute(insert(IdentityRow).values(id=own, created=datetime.now(timezone.utc)))
 
 
 def revision(connection: Connection, shown: str) -> str | None:

@@ -80,7 +80,7 @@ class Workspace:
 
     def lock(self) -> WorkspaceLock:
         """Become the one process that runs this workspace's jobs; raises ConflictError if there is one."""
-        return WorkspaceLock(self.folder, self._database.kind)
+        return WorkspaceLock(self.folder, self._database)
 
     def close(self) -> None:
         """Close the database."""
