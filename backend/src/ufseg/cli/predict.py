@@ -60,9 +60,9 @@ def predict(
     from ufseg.networks.model_folder import read_description
 
     # All that can be wrong with the request is said before the seconds that it takes to load torch.
+    folder = choose_model_folder(model, task, workspace)
     require_present(images)
     options = InferenceOptions(overlap=overlap, mirror=mirror)
-    folder = choose_model_folder(model, task, workspace)
     description = read_description(folder)
     studies = find_studies(images, len(description.channel_names))
     targets = [output / f"{study.name}.{form.value}" for study in studies]
