@@ -116,7 +116,7 @@ def test_a_folder_is_predicted_and_what_is_corrupt_is_named(ufseg: Run, untraine
 
 def test_slicers_format_holds_names_itself(ufseg: Run, untrained: Path, tmp_path: Path) -> None:
     series = write_ct_series(tmp_path / "knee")
-    options = ("--format", "seg.nrrd", "--overlap", 0.25, "--mirror", "--device", "cpu")
+    options = ("--format", "seg.nrrd", "--overlap", 0.25, "--device", "cpu")
     done = ufseg("predict", series, "--model", untrained, "--output", tmp_path / "out", *options)
     assert done.returncode == 0, done.stderr
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["knee.seg.nrrd"]

@@ -35,7 +35,7 @@ def test_split_plan_loss_option_schedule_and_a_corrupt_case(
     plan.write(tmp_path / "plan.json")
     arguments = ["train", data, "--output", tmp_path / "model", "--epochs", 2, "--device", "cpu"]
     arguments += ["--split", split, "--plan", tmp_path / "plan.json", "--loss-option", "gamma=0.3"]
-    arguments += ["--schedule", "paper"]
+    arguments += ["--schedule", "paper", "--mirror", "LR", "--mirror", "AP"]
     refused = ufseg(*arguments)
     assert refused.returncode == 1
     assert names[0] in refused.stderr
@@ -47,6 +47,7 @@ def test_split_plan_loss_option_schedule_and_a_corrupt_case(
     description = read_description(tmp_path / "model")
     assert set(description.trained_on) == set(names[1:4])
     assert description.plan == plan
+    assert description.mirror == ("AP", "LR")
     assert description.loss.options == {"gamma": 0.3}
     assert {p.name for p in (tmp_path / "model").iterdir()} == {"curve.png", "model.json", "weights.safetensors"}
 

@@ -16,7 +16,7 @@ from ufseg.inference.options import InferenceOptions
 from ufseg.inference.predictor import Predictor
 from ufseg.networks.device import choose_device
 from ufseg.networks.model_folder import LossChoice, ModelDescription
-from ufseg.plans.plan import HuWindow, Plan, ZScore
+from ufseg.plans.plan import HuWindow, PatientAxis, Plan, ZScore
 
 
 class Threshold(nn.Module):
@@ -41,6 +41,7 @@ def make_predictor() -> MakePredictor:
         classes: int = 3,
         normalisation: HuWindow | ZScore = HuWindow(low=-1000, high=1000, mean=0, std=100),  # noqa: B008
         options: InferenceOptions = InferenceOptions(),  # noqa: B008
+        mirror: tuple[PatientAxis, ...] = (),
     ) -> Predictor:
         plan = Plan(
             dimension=dimension,
@@ -56,6 +57,7 @@ def make_predictor() -> MakePredictor:
         )
         description = ModelDescription(
             name="threshold",
+            mirror=mirror,
             task="test",
             plan=plan,
             classes=ClassTable.of({"grey": 3, "white": 7} | {f"class {n}": 10 + n for n in range(3, classes)}),

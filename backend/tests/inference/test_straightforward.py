@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,16 +14,18 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ufseg.errors import InputError
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image
 from ufseg.images.orientation import from_canonical
 from ufseg.inference.blending import blended_slabs
 from ufseg.inference.options import InferenceOptions
 from ufseg.inference.predictor import Predictor
-from ufseg.plans.plan import ZScore
+from ufseg.plans.plan import PATIENT_AXES, PatientAxis, ZScore
 from ufseg.plans.preprocessing import canonical_geometry, preprocess_image
 
 MakePredictor = Callable[..., Predictor]
+ALL = PATIENT_AXES
 TURNS = [
     np.eye(3)[:, list(order)] * np.asarray(signs)
     for order in itertools.permutations(range(3))
@@ -102,8 +105,12 @@ def test_slices_of_a_volume_are_predicted_as_if_alone(make_predictor: MakePredic
         np.testing.assert_array_equal(predictor.predict(Image(array[:, k], flat)).array, volume[k])
 
 
-@pytest.mark.parametrize(("dimension", "views"), [(2, 4), (3, 8)])
-def test_mirroring_is_the_mean_over_all_views(make_predictor: MakePredictor, dimension: int, views: int) -> None:
+@pytest.mark.parametrize(
+    ("dimension", "mirror", "views"), [(2, ALL, 4), (3, ALL, 8), (2, ("LR",), 2), (3, ("LR",), 2), (3, ("SI", "LR"), 4)]
+)
+def test_mirroring_is_the_mean_over_all_views(
+    make_predictor: MakePredictor, dimension: Literal[2, 3], mirror: tuple[PatientAxis, ...], views: int
+) -> None:
     """A network that looks to one side becomes one that looks to both."""
     calls = 0
 
@@ -128,10 +135,16 @@ def test_mirroring_is_the_mean_over_all_views(make_predictor: MakePredictor, dim
         (8,) * dimension,
         network=Shift(),
         options=InferenceOptions(mirror=True),
+        mirror=mirror,
     ).predict(Image(array, grid))
     found = np.argwhere(labels.array == 3)
     assert calls == views
     assert {tuple(f) for f in found} == {(*(4,) * (dimension - 1), 3), (*(4,) * (dimension - 1), 5)}
+
+
+def test_mirrored_views_are_refused_where_the_model_never_saw_any(make_predictor: MakePredictor) -> None:
+    with pytest.raises(InputError, match="was not trained on mirrored images"):
+        make_predictor(options=InferenceOptions(mirror=True))
 
 
 def test_larger_windows_are_no_larger_than_the_volume(make_predictor: MakePredictor) -> None:

@@ -44,7 +44,7 @@ def predict(
         bool,
         typer.Option(
             "--mirror",
-            help="Mean over mirrored views: 8 times the work in 3D. Not where left and right are told apart.",
+            help="Mean over mirrored views, for models trained with --mirror: twice the work per axis.",
         ),
     ] = False,
     device: DeviceOption = "auto",

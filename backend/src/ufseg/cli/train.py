@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ufseg.cli.console import DeviceOption, WorkspaceOption, default_workspace, parse_duration, parse_numbers
+
+if TYPE_CHECKING:
+    from ufseg.plans.plan import PatientAxis
 
 
 def train(
@@ -46,6 +50,10 @@ def train(
         bool, typer.Option("--skip-unreadable", help="Leave out cases that cannot be read, and name them.")
     ] = False,
     deep_supervision: Annotated[bool, typer.Option(help="Whether the loss also judges coarser levels.")] = True,
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option(help="LR, AP or SI, several times: mirror patches at random. Not where sides are told apart."),
+    ] = None,
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder for TensorBoard's curves (needs ufseg[curves]).")
     ] = None,
@@ -69,10 +77,12 @@ def train(
     if (dataset is None) == (task is None):
         raise typer.BadParameter("give either a dataset folder or --task NAME.")
     if task is not None:
-        if plan or dimension or memory is not None or split or architecture != "dynunet" or schedule != "one-cycle":
+        changed = architecture != "dynunet" or schedule != "one-cycle" or skip_unreadable or not deep_supervision
+        if plan or dimension or memory is not None or split or mirror or tensorboard or changed:
             raise typer.BadParameter(
-                "--plan, --architecture, --dimension, --memory, --split and --schedule are for a dataset folder; a "
-                "task keeps its plan and its validation cases."
+                "--plan, --architecture, --dimension, --memory, --split, --schedule, --skip-unreadable, --mirror, "
+                "--tensorboard and --no-deep-supervision are for a dataset folder; a task keeps its plan and its "
+                "validation cases."
             )
         from ufseg.cli.train_task import train_task
 
@@ -113,6 +123,7 @@ def train(
             split=split,
             skip_unreadable=skip_unreadable,
             deep_supervision=deep_supervision,
+            mirror=_patient_axes(mirror or ()),
             tensorboard=tensorboard,
             modality=modality,
             seed=seed,
@@ -120,3 +131,12 @@ def train(
             resume=resume,
         )
     )
+
+
+def _patient_axes(given: Sequence[str]) -> tuple[PatientAxis, ...]:
+    from ufseg.plans.plan import PATIENT_AXES
+
+    wrong = sorted(set(given) - set(PATIENT_AXES))
+    if wrong:
+        raise typer.BadParameter(f"--mirror {wrong[0]} is no axis; choose of {', '.join(reversed(PATIENT_AXES))}.")
+    return tuple(axis for axis in PATIENT_AXES if axis in given)

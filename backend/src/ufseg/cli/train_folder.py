@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ufseg.images.case_files import CaseFiles
     from ufseg.images.datasets import Dataset
     from ufseg.networks.device import Device
-    from ufseg.plans.plan import Architecture, Modality, Plan
+    from ufseg.plans.plan import Architecture, Modality, PatientAxis, Plan
     from ufseg.training.ranks import Ranks
     from ufseg.training.settings import ScheduleName, TrainingSettings
 
@@ -48,6 +48,7 @@ class FolderTraining:
         split: file that says which cases are trained on and which are scored, or None.
         skip_unreadable: leave out cases that cannot be read.
         deep_supervision: whether the loss also judges coarser levels.
+        mirror: axes along which patches are mirrored at random.
         tensorboard: folder for TensorBoard's curves, or None.
         modality: overrides what the dataset says.
         seed: of every random choice.
@@ -69,6 +70,7 @@ class FolderTraining:
     split: Path | None
     skip_unreadable: bool
     deep_supervision: bool
+    mirror: tuple[PatientAxis, ...]
     tensorboard: Path | None
     modality: Modality | None
     seed: int
@@ -216,6 +218,7 @@ def _specification(wanted: FolderTraining, say: Callable[[str], None]) -> Traini
         prepared=wanted.prepared,
         schedule=wanted.schedule,
         deep_supervision=wanted.deep_supervision,
+        mirror=wanted.mirror,
         plan=None if wanted.plan is None else Plan.read(wanted.plan),
         architecture=wanted.architecture,
         dimension=wanted.dimension,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
-from ufseg.plans.plan import Architecture, Modality, Plan
+from ufseg.plans.plan import Architecture, Modality, PatientAxis, Plan
 from ufseg.training.settings import ScheduleName
 from ufseg.workspace.records import JobKind, Loss
 
@@ -39,6 +39,7 @@ class TrainingSpec(Spec):
         new_cases: ids of the cases whose newest label the promoted version has not seen; they are sampled more often.
         schedule: of the learning rate.
         deep_supervision: whether the loss also judges coarser levels.
+        mirror: axes along which patches are mirrored at random; a version that is continued keeps its own as well.
         plan: take this plan instead of making one; it must fit the data.
         architecture, dimension, memory_gb: of the plan to be made; None leaves the choice to the data and the device.
         dataset: name of the data set, by which the paper's settings are found.
@@ -66,6 +67,7 @@ class TrainingSpec(Spec):
     new_cases: tuple[str, ...] = ()
     schedule: ScheduleName = "one-cycle"
     deep_supervision: bool = True
+    mirror: tuple[PatientAxis, ...] = ()
     plan: Plan | None = None
     architecture: Architecture = "dynunet"
     dimension: Literal[2, 3] | None = None

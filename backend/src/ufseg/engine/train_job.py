@@ -32,13 +32,13 @@ from ufseg.networks.model_folder import (
 from ufseg.plans.fingerprint import fingerprint
 from ufseg.plans.fit import check_fits
 from ufseg.plans.memory import DEFAULT_BUDGETS, Budget
-from ufseg.plans.plan import Plan
+from ufseg.plans.plan import PATIENT_AXES, PatientAxis, Plan
 from ufseg.plans.planner import make_plan
 from ufseg.progress import CancelCheck, ProgressCallback, raise_if_cancelled
 from ufseg.training.prepare import prepare_cases, with_unknown_background
 from ufseg.training.ranks import Ranks
 from ufseg.training.sampling import is_among, steps_per_epoch
-from ufseg.training.settings import TrainingSettings
+from ufseg.training.settings import AugmentationSettings, TrainingSettings
 from ufseg.training.trainer import train
 from ufseg.workspace.membership import place_of
 from ufseg.workspace.records import Loss
@@ -48,6 +48,8 @@ PLAN_GB = DEFAULT_BUDGETS
 
 STOPPING_FRACTION = 0.2
 """Of the training subjects, under the schedule "paper"."""
+
+MIRROR_PROBABILITY = 0.5
 
 _PREPARED, _TRAINED = 0.1, 0.85
 
@@ -79,8 +81,10 @@ def run_training(
     """
     start = time.monotonic()
     ranks = ranks or Ranks()
-    settings = _settings(spec)
     continued = spec.promoted if spec.continue_from_promoted else None
+    before = () if continued is None else read_description(continued).mirror
+    mirror = tuple(axis for axis in PATIENT_AXES if axis in (*spec.mirror, *before))
+    settings = _settings(spec, mirror)
     planned = _shared_plan(spec, continued, device, ranks, progress, cancelled)
     plan = planned.plan
     training = planned.of(spec.training)
@@ -121,6 +125,7 @@ def run_training(
 
     loss = Loss(name=settings.loss, options=settings.loss_options)
     description = _description(spec, result.plan, loss, result.seconds, device, planned)
+    description = description.model_copy(update={"mirror": mirror})
     scores: list[dict[str, dict[str, float | None]]] = [{}, {}]
     if ranks.is_first:
         network = build_network(plan, len(plan.normalisation))
@@ -169,13 +174,14 @@ def warm_up() -> None:
     torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
 
 
-def _settings(spec: TrainingSpec) -> TrainingSettings:
+def _settings(spec: TrainingSpec, mirror: Sequence[PatientAxis]) -> TrainingSettings:
     settings = TrainingSettings(
         budget_seconds=spec.budget_seconds,
         epochs=spec.epochs,
         seed=spec.seed,
         schedule=spec.schedule,
         deep_supervision=spec.deep_supervision,
+        augmentation=AugmentationSettings(mirror=_mirror_probabilities(mirror)),
     )
     if spec.loss is not None:
         settings = settings.model_copy(update={"loss": spec.loss.name, "loss_options": spec.loss.options})
@@ -186,6 +192,12 @@ def _settings(spec: TrainingSpec) -> TrainingSettings:
     except (TypeError, ValueError) as error:
         raise InputError(f"The loss {settings.loss} cannot be made with {settings.loss_options}: {error}") from error
     return settings
+
+
+def _mirror_probabilities(mirror: Sequence[PatientAxis]) -> tuple[float, float, float]:
+    """For the array axes ``(k, j, i)``."""
+    k, j, i = (MIRROR_PROBABILITY if axis in mirror else 0.0 for axis in PATIENT_AXES)
+    return k, j, i
 
 
 class _Planned(BaseModel):

@@ -16,9 +16,8 @@ class InferenceOptions:
     Args:
         overlap: share of a window that its neighbour covers too, 0 to 0.9. Less is faster: 0.25 computes a voxel about
             2.4 times where 0.5 computes it 8 times (in the middle of a large volume).
-        mirror: also predict every window mirrored along each combination of its axes (8 times the work in 3D, 4 times
-            in 2D) and take the mean. Only for models that were trained with mirroring, and never where a class is
-            told from another by its side.
+        mirror: also predict every window mirrored along each combination of the axes along which the model was trained
+            on mirrored images (twice the work for one axis, 8 times for three), and take the mean.
         body_crop: leave out the air around the body, see `ufseg.inference.body_box.body_box`.
         window_scale: windows of this many patches along each axis, at least 1, where the image is that large. Larger
             windows overlap less often, but the network sees other surroundings than in training.

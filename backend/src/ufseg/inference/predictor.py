@@ -20,7 +20,7 @@ from ufseg.inference.options import InferenceOptions
 from ufseg.networks.device import Device, autocast
 from ufseg.networks.memory import memory_errors
 from ufseg.networks.model_folder import ModelDescription
-from ufseg.plans.plan import Plan
+from ufseg.plans.plan import PATIENT_AXES, Plan
 from ufseg.plans.preprocessing import preprocess_image
 from ufseg.progress import CancelCheck, Progress, ProgressCallback, ignore_progress, never_cancelled, raise_if_cancelled
 
@@ -40,6 +40,9 @@ class Predictor:
         network: its network on `device`; put into evaluation mode.
         device: where to compute.
         options: overlap, mirroring and the like.
+
+    Raises:
+        InputError: mirrored views are wanted of a model that was trained without them.
     """
 
     def __init__(
@@ -53,10 +56,16 @@ class Predictor:
         self.options = options
         self._network = network.eval()
         self._device = device
-        # Mirrored along every combination of the network's axes, which are the last ones of a window.
-        axes = range(-description.plan.dimension, 0)
-        count = description.plan.dimension if options.mirror else 0
-        self._flips = [list(f) for n in range(count + 1) for f in itertools.combinations(axes, n)]
+        if options.mirror and not description.mirror:
+            raise InputError(
+                f"The model {description.name} was not trained on mirrored images, and mirrored views would make its "
+                "result worse. Predict without mirroring."
+            )
+        # Mirrored along every combination of the axes, which are the last ones of a window.
+        mirrored = description.mirror if options.mirror else ()
+        positions = [PATIENT_AXES.index(axis) - len(PATIENT_AXES) for axis in mirrored]
+        axes = [position for position in positions if position >= -description.plan.dimension]
+        self._flips = [list(f) for n in range(len(axes) + 1) for f in itertools.combinations(axes, n)]
 
     def predict(
         self,

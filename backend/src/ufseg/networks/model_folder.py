@@ -16,7 +16,7 @@ from ufseg.errors import InputError, StorageError
 from ufseg.images.class_table import ClassTable
 from ufseg.networks.head_names import without_heads
 from ufseg.networks.model_card import ModelCard
-from ufseg.plans.plan import Architecture, Plan
+from ufseg.plans.plan import Architecture, PatientAxis, Plan
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +55,7 @@ class ModelDescription(BaseModel):
         created: with time zone.
         ufseg_version: that wrote it.
         architecture: of the network; the plan's, and taken from it if not given.
+        mirror: axes along which it was trained on mirrored images.
         weights_sha256: of ``weights.safetensors``; filled in by `write_model`.
         weights_dtype: how the weights are stored, filled in by `write_model`; networks compute with float32 weights.
         card: of a published model.
@@ -76,6 +77,7 @@ class ModelDescription(BaseModel):
     created: datetime
     ufseg_version: str
     architecture: Architecture = "dynunet"
+    mirror: tuple[PatientAxis, ...] = ()
     weights_sha256: str | None = None
     weights_dtype: Literal["float32", "float16"] = "float32"
     card: ModelCard | None = None

@@ -34,6 +34,12 @@ class ZScore(BaseModel):
 
 Normalisation = Annotated[HuWindow | ZScore, Field(discriminator="kind")]
 Modality = Literal["CT", "MRI", "other"]
+
+PatientAxis = Literal["LR", "AP", "SI"]
+"""Left-right, anterior-posterior, superior-inferior; of a photograph, its width and its height are the first two."""
+
+PATIENT_AXES: tuple[PatientAxis, ...] = ("SI", "AP", "LR")
+"""The array axes ``(k, j, i)`` of images turned to the axes closest to LPS; the last ones for 2D."""
 Architecture = Literal["dynunet", "paper"]
 
 PAPER_LEVELS = 5
