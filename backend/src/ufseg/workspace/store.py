@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ufseg.errors import NotFoundError, StorageError
-from ufseg.workspace.disk import require_free, storage_errors, sync_file, sync_folder
+from ufseg.workspace.disk import make_folder, require_free, storage_errors, sync_file, sync_folder
 
 SUFFIXES = (".nrrd", ".safetensors", ".json")
 # Room for a header and for the database to note the file.
@@ -60,7 +60,7 @@ class ContentStore:
         self._incoming = folder / "incoming"
         for path in (self._files, self._incoming):
             with storage_errors(folder):
-                path.mkdir(parents=True, exist_ok=True)
+                make_folder(path)
         self._folder = folder
 
     def temporary(self, suffix: str) -> Path:

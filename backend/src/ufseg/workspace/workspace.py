@@ -10,7 +10,7 @@ from typing_extensions import Self
 from ufseg.errors import StorageError
 from ufseg.workspace.cases import Cases
 from ufseg.workspace.database import Database
-from ufseg.workspace.disk import storage_errors
+from ufseg.workspace.disk import make_folder, storage_errors
 from ufseg.workspace.files import Files
 from ufseg.workspace.history import History
 from ufseg.workspace.jobs import Jobs
@@ -48,7 +48,7 @@ class Workspace:
         if self.folder.exists() and not self.folder.is_dir():
             raise StorageError(f"The workspace {self.folder} is a file. Choose a folder.")
         with storage_errors(self.folder.parent):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
         self._database = Database(self.folder, database, migrate=migrate)
         self.store = ContentStore(self.folder)
         self.files = Files(self._database, self.store)
