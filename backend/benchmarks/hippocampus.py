@@ -60,7 +60,8 @@ def main() -> None:
         "",
         f"Trained on cases of split.json's {len(training)} ({how}), tested on its {len(test)} validation cases, of "
         "which training saw nothing. Mean over cases [95 % confidence interval by Student's t]. The budget is the "
-        "optimisation's; what else took time stands beside it.",
+        "optimisation's; what else took time stands beside it. "
+        + (f"Patches were mirrored at random along {', '.join(arguments.mirror)}." if arguments.mirror else ""),
         "",
         *dice_table(rows),
         "",
@@ -82,6 +83,7 @@ def _run(
     from ufseg.images.reading import read_case
     from ufseg.inference.predictor import Predictor
     from ufseg.networks.model_folder import read_description, read_model, read_weights, write_model
+    from ufseg.plans.plan import Plan
     from ufseg.progress import never_cancelled
     from ufseg.workspace.records import Loss
 
@@ -101,6 +103,8 @@ def _run(
         epochs=None,
         seed=seed,
         output=model,
+        mirror=tuple(arguments.mirror),
+        plan=None if arguments.plan is None else Plan.read(arguments.plan),
     )
     with ProgressDisplay(label) as show:
         outcome = run_training(spec, device, show, never_cancelled)
@@ -129,6 +133,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=1, help="trainings, each with a seed and a choice of its own")
     parser.add_argument("--seed", type=int, default=0, help="of the first training")
     parser.add_argument("--loss", help="a name of ufseg.losses; the default of ufseg train if left out")
+    parser.add_argument("--mirror", nargs="*", default=[], help="axes along which patches are mirrored, such as LR")
+    parser.add_argument("--plan", type=Path, help="plan to use in place of the planner's")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--half", action="store_true", help="store the weights as float16 before they are tested")
     parser.add_argument("--keep", type=Path, help="keep the model folders here")
