@@ -39,42 +39,34 @@ class Files:
         """
         from ufseg.images.reading import read_image  # SimpleITK is slow to import
 
-        try:
+        with self._store.unfinished(path):
             with named(path, "The uploaded file"):
                 image = read_image(path)
             return self._adopt(
                 path, image.channels, str(image.array.dtype), image.geometry, channel_hashes(image.array)
             )
-        finally:
-            path.unlink(missing_ok=True)
 
     def add_image(self, image: Image) -> FileRecord:
         """Store an image as raw NRRD; see `add_file`."""
         from ufseg.images.writing import write_image
 
-        path = self.temporary()
-        try:
+        with self._store.unfinished(self.temporary()) as path:
             self._store.require_free(image.array.nbytes)
             with named(path, "The file"):
                 write_image(path, image)
             return self._adopt(
                 path, image.channels, str(image.array.dtype), image.geometry, channel_hashes(image.array)
             )
-        finally:
-            path.unlink(missing_ok=True)
 
     def add_label_map(self, label: LabelMap, classes: ClassTable) -> FileRecord:
         """Store a label map of a task's class values as raw NRRD; see `add_file`."""
         from ufseg.images.writing import write_label_map
 
-        path = self.temporary()
-        try:
+        with self._store.unfinished(self.temporary()) as path:
             self._store.require_free(label.array.nbytes)
             with named(path, "The file"):
                 write_label_map(path, label, classes)
             return self._adopt(path, 1, str(label.array.dtype), label.geometry)
-        finally:
-            path.unlink(missing_ok=True)
 
     def add_written_label(self, path: Path, geometry: Geometry) -> FileRecord:
         """Take over an 8-bit NRRD label map that our own worker wrote on the workspace's disk, without reading it."""

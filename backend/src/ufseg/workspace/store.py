@@ -7,6 +7,8 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +69,15 @@ class ContentStore:
         """A new path, on the store's disk, to write a file to before `adopt`."""
         return self._incoming / f"{secrets.token_hex(12)}{suffix}"
 
+    @contextmanager
+    def unfinished(self, path: Path) -> Iterator[Path]:
+        """Remove `path`, from `temporary`, at the end of the block; failing writes in it become StorageErrors."""
+        with storage_errors(self._folder):
+            try:
+                yield path
+            finally:
+                path.unlink(missing_ok=True)
+
     def require_free(self, size: int) -> None:
         """Raise StorageError if the disk has no room for a file with `size` bytes of content."""
         require_free(self._folder, size + _HEADER_BYTES)
@@ -112,13 +123,10 @@ class ContentStore:
 
     def add_bytes(self, content: bytes, suffix: str) -> str:
         """Store `content`; see `adopt`."""
-        path = self.temporary(suffix)
-        try:
+        with self.unfinished(self.temporary(suffix)) as path:
             with storage_errors(self._folder, len(content)):
                 path.write_bytes(content)
             return self.adopt(path, suffix)
-        finally:
-            path.unlink(missing_ok=True)
 
     def present(self) -> tuple[set[StoredFile], list[str]]:
         """What lies under ``files``, by its names: stored files, and paths of things that have no place there."""
@@ -143,9 +151,8 @@ class ContentStore:
             DamagedFileError: the bytes of `source` are others; nothing was changed.
             StorageError: the disk is full or cannot be written.
         """
-        copy = self.temporary(file.suffix)
         size = source.stat().st_size
-        try:
+        with self.unfinished(self.temporary(file.suffix)) as copy:
             digest = hashlib.sha256()
             with storage_errors(self._folder, size), source.open("rb") as old, copy.open("wb") as new:
                 while block := old.read(1 << 20):
@@ -163,8 +170,6 @@ class ContentStore:
                 os.replace(copy, target)
                 sync_folder(target.parent)
                 sync_folder(self._files)
-        finally:
-            copy.unlink(missing_ok=True)
 
     def path(self, sha256: str, suffix: str = ".nrrd") -> Path:
         """Where the file of this hash lies.
