@@ -60,7 +60,8 @@ def test_a_task_is_trained_promoted_exported_and_predicts(
     assert str(nowhere) in refused.stderr
     predicted = ufseg("predict", image, "--model", tmp_path / "model", "--output", tmp_path / "out")
     assert predicted.returncode == 0, predicted.stderr
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{image.name.split('.')[0]}.nii.gz", "classes.json"}
+    written = {p.name for p in (tmp_path / "out").iterdir()}
+    assert written == {image.name.split(".")[0] + ".nii.gz", "classes.json"}
     back = ufseg("models", "rollback", "Phantom", "--workspace", workspace)
     assert back.returncode == 1
     assert "no earlier model" in back.stderr
