@@ -20,7 +20,7 @@ ALLOWED = {"numpy", "requests", "slicer", "vtk", "UnifiedFocalSegLib"}
 
 def listed(variable: str) -> set[str]:
     """Files in a list of the module's CMakeLists.txt."""
-    text = (MODULE / "CMakeLists.txt").read_text().replace("${MODULE_NAME}", "UnifiedFocalSeg")
+    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8").replace("${MODULE_NAME}", "UnifiedFocalSeg")
     return set(re.search(rf"set\({variable}\s+(.*?)\)", text, re.DOTALL).group(1).split())
 
 
@@ -35,24 +35,24 @@ def test_every_resource_is_installed():
 
 
 def test_backend_sources_are_installed():
-    text = (REPOSITORY / "CMakeLists.txt").read_text()
+    text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
     assert "DIRECTORY backend/src" in text
     for name in re.search(r"FILES (.*)\n", text).group(1).split():
         assert (REPOSITORY / name).is_file(), f"{name} is to be installed but does not exist"
 
 
 def test_finished_models_are_installed_where_the_module_looks():
-    text = (REPOSITORY / "CMakeLists.txt").read_text()
+    text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
     block = re.search(r"DIRECTORY (Resources/Models)\s+DESTINATION \S+LIB_DIR}/(\S+)", text)
     assert (REPOSITORY / block.group(1)).is_dir()
-    source = (MODULE / "UnifiedFocalSegLib" / "backend_process.py").read_text()
+    source = (MODULE / "UnifiedFocalSegLib" / "backend_process.py").read_text(encoding="utf-8")
     assert f'"{block.group(2)}" / "Models"' in source
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(MODULE)))
 def test_library_imports_only_what_slicer_has(path):
     allowed = ALLOWED | ({"qt"} if path.parent.name == "widget" else set())
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module]
@@ -62,18 +62,18 @@ def test_library_imports_only_what_slicer_has(path):
 
 
 def test_entry_file_is_thin():
-    assert len((MODULE / "UnifiedFocalSeg.py").read_text().splitlines()) < 150
+    assert len((MODULE / "UnifiedFocalSeg.py").read_text(encoding="utf-8").splitlines()) < 150
 
 
 def test_catalogue_entry():
-    entry = json.loads((REPOSITORY / "UnifiedFocalSeg.json").read_text())
+    entry = json.loads((REPOSITORY / "UnifiedFocalSeg.json").read_text(encoding="utf-8"))
     known = {"$schema", "build_dependencies", "build_subdirectory", "category", "enabled", "scm_revision", "scm_type"}
     assert {"$schema", "category", "scm_url"} <= set(entry) <= known | {"scm_url", "tier"}
     assert entry["category"] == "Segmentation"
 
 
 def test_every_widget_bound_to_a_parameter_has_one():
-    source = ast.parse((MODULE / "UnifiedFocalSeg.py").read_text())
+    source = ast.parse((MODULE / "UnifiedFocalSeg.py").read_text(encoding="utf-8"))
     wrapper = next(n for n in source.body if isinstance(n, ast.ClassDef) and n.name.endswith("ParameterNode"))
     parameters = {n.target.id for n in wrapper.body if isinstance(n, ast.AnnAssign)}
     ui = ElementTree.parse(MODULE / "Resources" / "UI" / "UnifiedFocalSeg.ui")

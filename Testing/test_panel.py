@@ -249,7 +249,7 @@ def test_the_modules_own_test_passes_here_too(module):
 
 
 def test_example_model_is_installed_by_one_click(widget, scene, tmp_path, monkeypatch):
-    write_finished_model(tmp_path / "models" / "phantom-mri")
+    write_finished_model(tmp_path / "models" / "a-phantom-mri")
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: tmp_path / "models")
     ui = widget.ui
     assert not ui.installModelButton.visible
@@ -275,7 +275,7 @@ def test_example_model_is_installed_by_one_click(widget, scene, tmp_path, monkey
 
 
 def test_the_example_model_is_not_offered_beside_tasks(widget, scene, tmp_path, monkeypatch):
-    write_finished_model(tmp_path / "models" / "phantom-mri")
+    write_finished_model(tmp_path / "models" / "a-phantom-mri")
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: tmp_path / "models")
     start_backend(widget)
     until(lambda: widget.ui.installModelButton.visible)

@@ -30,7 +30,7 @@ TASK = "Hippocampus MRI"
 def read_split(folder: Path) -> tuple[list[CaseFiles], list[CaseFiles]]:
     """Training and test cases of the folder's ``split.json``."""
     cases = {case.id: case for case in read_dataset(folder).cases}
-    split = json.loads((folder / "split.json").read_text())
+    split = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     return [cases[name] for name in split["train"]], [cases[name] for name in split["val"]]
 
 
@@ -78,7 +78,7 @@ def machine(threads: int | None = None) -> str:
     import torch
 
     info = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
+    names = re.findall(r"model name\s*: (.*)", info.read_text(encoding="utf-8")) if info.exists() else []
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else names[0] if names else platform.processor()
     load = f"; load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     used = torch.get_num_threads() if threads is None else threads

@@ -242,7 +242,9 @@ def _report(problem: Problem, times: dict[str, list[float]], memory: dict[str, i
 def _device_name(problem: Problem) -> str:
     if problem.logits.is_cuda:
         return torch.cuda.get_device_name()
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+    for line in (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    ):
         if line.startswith("model name"):
             return line.partition(":")[2].strip() + f", {torch.backends.cpu.get_cpu_capability()}"
     return platform.processor() or platform.machine()

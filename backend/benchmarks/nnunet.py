@@ -48,7 +48,7 @@ def main() -> None:
     nnunet.prepare(training, test)
     rows: dict[str, tuple[Report, Mapping[str, str]]] = {}
     if arguments.beside:
-        rows["ufseg"] = (Report.model_validate_json(arguments.beside.read_text()), {})
+        rows["ufseg"] = (Report.model_validate_json(arguments.beside.read_text(encoding="utf-8")), {})
     arguments.output.mkdir(parents=True, exist_ok=True)
     for variant in arguments.variants:
         folder, summary = nnunet.train(variant, arguments.budget)
@@ -124,7 +124,7 @@ class Nnunet:
         options = ["--seconds", str(seconds), "--device", self._device, "--images", str(self._raw / "imagesTs")]
         environment = computing_environment() if variant == "same" else {}
         self._run([str(TRAINER), NAME, variant, *options, "--output", str(output)], environment)
-        summary: dict[str, Any] = json.loads((output / "timed.json").read_text())
+        summary: dict[str, Any] = json.loads((output / "timed.json").read_text(encoding="utf-8"))
         return output, summary
 
     def _run(self, options: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -102,12 +102,12 @@ def main() -> None:
     # As nnU-Net's own command does.
     torch.set_num_threads(os.cpu_count() or 1 if arguments.device == "cpu" else 1)
     folder = Path(nnUNet_preprocessed, arguments.dataset)
-    plans = json.loads((folder / "nnUNetPlans.json").read_text())
+    plans = json.loads((folder / "nnUNetPlans.json").read_text(encoding="utf-8"))
     trainer = VARIANTS[arguments.variant](
         plans=plans | {"continue_training": False},
         configuration="3d_fullres",
         fold="all",
-        dataset_json=json.loads((folder / "dataset.json").read_text()),
+        dataset_json=json.loads((folder / "dataset.json").read_text(encoding="utf-8")),
         device=torch.device(arguments.device),
     )
     trainer.seconds = arguments.seconds

@@ -115,7 +115,7 @@ def _measure(step: Step) -> int:
     # What the libraries take for themselves at their first step is not the patch's.
     _take(Step(step.architecture, (64, 64) if len(step.patch) == 2 else (32, 32, 32), 1), loss)
     # Linux restarts the high-water mark at the present size.
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = _status("VmRSS")
     _take(step, losses.DeepSupervisionLoss(loss) if step.deep_supervision else loss)
     return _status("VmHWM") - before

@@ -21,7 +21,7 @@ def command_lines() -> dict[int, tuple[int, str]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                fields = (folder / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except (FileNotFoundError, ProcessLookupError):
                 continue

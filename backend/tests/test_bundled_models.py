@@ -64,7 +64,7 @@ def test_the_card_is_that_of_the_model_and_its_numbers_are_the_scores(bundled: P
 
 def test_hippocampus_segments_test_cases(hippocampus: Path, shared_data: Path) -> None:
     folder = shared_data / "hippocampus_mri"
-    names = json.loads((folder / "split.json").read_text())["val"][:3]
+    names = json.loads((folder / "split.json").read_text(encoding="utf-8"))["val"][:3]
     description, predictor = _predictor(hippocampus)
     cases = [case for case in read_dataset(folder).cases if case.id in names]
     scores = {}
@@ -87,7 +87,7 @@ def test_hippocampus_names_its_data_and_their_licence(hippocampus: Path) -> None
 
 
 def test_hippocampus_saw_no_test_case(hippocampus: Path, shared_data: Path) -> None:
-    split = json.loads((shared_data / "hippocampus_mri" / "split.json").read_text())
+    split = json.loads((shared_data / "hippocampus_mri" / "split.json").read_text(encoding="utf-8"))
     assert set(read_description(hippocampus).trained_on) == set(split["train"])
 
 

@@ -64,15 +64,15 @@ def test_tables_pictures_and_scores(resumed: tuple[Path, str, dict[Path, int]]) 
     output, text, _ = resumed
     assert "mean over classes\tDSC\tIoU\tPrecision\tRecall" in text
     assert "2 losses trained on" in text
-    results = json.loads((output / "results.json").read_text())
+    results = json.loads((output / "results.json").read_text(encoding="utf-8"))
     assert results["reference"] == OURS
     assert results["seeds_finished"] == 2
     assert [t["entrant"]["loss"] for t in results["trainings"]] == ["dice", OURS]
     assert all(len(t["seed_dice"]) == 2 for t in results["trainings"])
     assert {row["class_name"] for row in results["rows"]} == {"liver", "spleen", "lesion", None}
-    table = (output / "table.md").read_text()
+    table = (output / "table.md").read_text(encoding="utf-8")
     assert f"| {OURS} |" in table
-    scores = (output / "results.csv").read_text().splitlines()
+    scores = (output / "results.csv").read_text(encoding="utf-8").splitlines()
     tested = len(results["request"]["test"])
     assert len(scores) == 1 + 2 * 2 * tested * 3 * 9
     for name in ("boxplots.png", "examples/1.png"):
@@ -95,13 +95,13 @@ def test_a_finished_comparison_is_only_shown_again(
 def test_a_plan_of_one_s_own(
     compare: Callable[..., Result], phantom: Path, resumed: tuple[Path, str, dict[Path, int]], tmp_path: Path
 ) -> None:
-    plan = json.loads((resumed[0] / "plan.json").read_text())
+    plan = json.loads((resumed[0] / "plan.json").read_text(encoding="utf-8"))
     plan["batch_size"] = 1
     (tmp_path / "mine.json").write_text(json.dumps(plan))
     arguments = [phantom, "-o", tmp_path / "out", "--losses", "dice", "--seeds", 1, "--epochs", 1, "--device", "cpu"]
     done = compare(*arguments, "--plan", tmp_path / "mine.json")
     assert done.exit_code == 0, done.output
-    assert json.loads((tmp_path / "out" / "plan.json").read_text()) == plan
+    assert json.loads((tmp_path / "out" / "plan.json").read_text(encoding="utf-8")) == plan
     (tmp_path / "out" / "runs" / "dice" / "seed-0" / "run.json").unlink()
     plan["batch_size"] = 2
     (tmp_path / "mine.json").write_text(json.dumps(plan))
@@ -129,11 +129,11 @@ def test_gamma_sweep(compare: Callable[..., Result], phantom: Path, tmp_path: Pa
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "2 values of γ" in done.output
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert results["reference"] == "gamma 0.5"
     assert {row["class_name"] for row in results["rows"]} == {"organs"}
     assert sitk.ReadImage(str(tmp_path / "out" / "gamma-sweep.png")).GetSize()[0] > 300
-    sweep = json.loads((tmp_path / "out" / "gamma-sweep.json").read_text())
+    sweep = json.loads((tmp_path / "out" / "gamma-sweep.json").read_text(encoding="utf-8"))
     assert [(p["gamma"], p["class_name"]) for p in sweep["points"]] == [(0.2, "organs"), (0.5, "organs")]
     assert all(0 <= p["over_cases"]["mean"] <= 1 for p in sweep["points"])
 
@@ -152,11 +152,11 @@ def test_the_paper_s_schedule_and_network_on_pictures(compare: Callable[..., Res
         "paper", "--device", "cpu",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    request = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    request = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
     parts = [request[part] for part in ("training", "validation", "test")]
     assert all(parts)
     assert sorted(case for part in parts for case in part) == [f"{number:06d}" for number in range(8)]
-    assert "for validation" in (tmp_path / "out" / "table.md").read_text()
+    assert "for validation" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "examples" / "1.png").exists()
 
 
@@ -170,7 +170,7 @@ def test_a_loss_that_does_not_train_is_a_result(compare: Callable[..., Result], 
     assert done.exit_code == 0, done.output
     assert f"{broken}, seed 0: failed. The loss became nan" in done.output
     assert f"1 training of {broken} failed." in done.output
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert {row["label"] for row in results["rows"]} == {OURS}
 
 

@@ -95,7 +95,7 @@ def test_pictures(tmp_path: Path) -> None:
     write(tmp_path / "b" / "x.png", np.roll(truth, 2, 0))
     done = run(tmp_path / "b", tmp_path / "a", "--json", tmp_path / "s.json")
     assert done.exit_code == 0
-    told = json.loads((tmp_path / "s.json").read_text())
+    told = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
     hd95 = next(s["value"] for s in told["scores"] if s["metric"] == "hd95")
     assert hd95 == pytest.approx(2 * 0.8)  # PNG files carry their spacing
     assert told["comparison"] is None

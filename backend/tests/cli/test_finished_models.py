@@ -72,13 +72,13 @@ def bundled(ufseg: Run, model: Path, evaluation: Path, facts: Path, tmp_path_fac
 
 
 def test_the_cards_numbers_are_the_evaluations(bundled: Path, model: Path, evaluation: Path) -> None:
-    report = json.loads(evaluation.read_text())
+    report = json.loads(evaluation.read_text(encoding="utf-8"))
     trained, described = read_description(model), read_description(bundled)
     assert (described.name, described.task, described.channel_names) == (NAME, "Phantom CT", ["CT"])
     assert described.plan == trained.plan
     assert [e.color for e in described.classes.entries] == [(9, 8, 7)] * len(trained.classes.entries)
     assert described.scores == {"mean": report["mean"]} | report["per_class"]
-    card = (bundled / CARD_FILE).read_text()
+    card = (bundled / CARD_FILE).read_text(encoding="utf-8")
     assert card == render_card(described)
     for row in report["summary"]:
         if row["metric"] == "dice":
@@ -154,7 +154,7 @@ def test_an_evaluation_of_other_classes_is_refused(
     ufseg: Run, model: Path, evaluation: Path, facts: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "evaluation.json"
-    path.write_text(evaluation.read_text().replace('"lesion"', '"tumour"'))
+    path.write_text(evaluation.read_text(encoding="utf-8").replace('"lesion"', '"tumour"'))
     options = ("--name", NAME, "--evaluation", path, "--card-facts", facts, "--output", tmp_path / NAME)
     done = ufseg("models", "bundle", model, *options)
     assert done.returncode == 1

@@ -39,7 +39,7 @@ def test_dimension_and_architecture_are_asked_for(phantom: Path, capsys: pytest.
 def test_a_plan_written_by_hand_is_checked(phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.json"
     plan(phantom, output=path, device="cpu")
-    content = json.loads(path.read_text()) | {"spacing": [4.0, 2.0, 2.0]}
+    content = json.loads(path.read_text(encoding="utf-8")) | {"spacing": [4.0, 2.0, 2.0]}
     path.write_text(json.dumps(content))
     plan(phantom, given=path, explain=True, device="cpu")
     assert "Spacing 4 × 2 × 2 mm: set by hand" in capsys.readouterr().out

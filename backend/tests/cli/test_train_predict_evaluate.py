@@ -66,7 +66,7 @@ def test_evaluating_references_against_themselves_is_perfect(ufseg: Run, phantom
     done = ufseg("evaluate", phantom / "labels", phantom / "labels", "--json", report)
     assert done.returncode == 0, done.stderr
     assert "1.0000" in done.stdout
-    assert json.loads(report.read_text())["mean"] == pytest.approx(1.0)
+    assert json.loads(report.read_text(encoding="utf-8"))["mean"] == pytest.approx(1.0)
 
 
 def test_epochs_and_budget_exclude_each_other(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_an_output_that_is_a_file_is_refused_before_the_work(
         assert "Traceback" not in done.stderr
         assert f"{tmp_path / 'file'}" in done.stderr
     assert "training" not in trained.stdout
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_prediction_on_another_grid_is_refused_with_both_files(ufseg: Run, phantom: Path, tmp_path: Path) -> None:

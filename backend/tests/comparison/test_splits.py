@@ -23,7 +23,7 @@ def dataset(*cases: CaseFiles, test: tuple[CaseFiles, ...] = ()) -> Dataset:
 
 
 def write(path: Path, **content: object) -> Path:
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
 

@@ -32,7 +32,7 @@ class GoldenCase:
 
 def golden_cases(mode: str) -> list[GoldenCase]:
     """All cases of a mode."""
-    listed = json.loads((FOLDER / "golden.json").read_text())["cases"]
+    listed = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))["cases"]
     return [
         GoldenCase(c["id"], c["mode"], c["loss"], c["params"], c["file"], c["grad"], c["value_f64"])
         for c in listed

@@ -58,7 +58,7 @@ def test_supervision_heads_stay_out_of_the_folder(tmp_path: Path, description: M
 def test_folders_of_before_the_choice_of_architecture_are_read(tmp_path: Path, description: ModelDescription) -> None:
     write_model(tmp_path, description, network_state(build_network(description.plan, 1)))
     path = tmp_path / DESCRIPTION_FILE
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     del content["plan"]["architecture"]
     path.write_text(json.dumps(content))
     assert read_description(tmp_path).plan == description.plan
@@ -67,7 +67,7 @@ def test_folders_of_before_the_choice_of_architecture_are_read(tmp_path: Path, d
 def test_an_architecture_that_contradicts_the_plan_is_refused(tmp_path: Path, description: ModelDescription) -> None:
     write_model(tmp_path, description, network_state(build_network(description.plan, 1)))
     path = tmp_path / DESCRIPTION_FILE
-    content = json.loads(path.read_text()) | {"architecture": "paper"}
+    content = json.loads(path.read_text(encoding="utf-8")) | {"architecture": "paper"}
     path.write_text(json.dumps(content))
     with pytest.raises(StorageError, match="architecture is 'paper', but the plan's is 'dynunet'"):
         read_description(tmp_path)
@@ -94,7 +94,7 @@ def test_damaged_description_is_refused(tmp_path: Path, description: ModelDescri
         read_description(tmp_path)
     write_model(tmp_path, description, network_state(build_network(description.plan, 1)))
     path = tmp_path / DESCRIPTION_FILE
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 9'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"format_version": 1', '"format_version": 9'))
     with pytest.raises(StorageError, match="format_version"):
         read_description(tmp_path)
 

@@ -25,7 +25,7 @@ PLAN = Plan(
 def test_a_plan_is_readable_json_and_comes_back(tmp_path: Path) -> None:
     PLAN.write(tmp_path / "plan.json")
     assert Plan.read(tmp_path / "plan.json") == PLAN
-    text = (tmp_path / "plan.json").read_text()
+    text = (tmp_path / "plan.json").read_text(encoding="utf-8")
     assert text.count("\n") > 10
     assert json.loads(text)["normalisation"][0] == {
         "kind": "hu-window", "low": -100, "high": 200, "mean": 40, "std": 30,

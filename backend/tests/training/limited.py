@@ -46,7 +46,7 @@ def main() -> None:
     corner = PreparedCase.of("corner", case.image[:, 12:28, 12:28, 12:28], case.label[12:28, 12:28, 12:28])
     small = plan.model_copy(update={"patch_size": (16, 16, 16)})
     train([corner], small, TrainingSettings(epochs=1), device=device)  # loads what torch loads late
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    taken = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     limit = taken + int(float(sys.argv[1]) * 1e6)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:

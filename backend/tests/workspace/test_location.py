@@ -36,7 +36,7 @@ def test_folder_and_database_belong_together(tmp_path: Path, postgresql: Postgre
     with pytest.raises(ConflictError, match="keeps its records in"):
         Workspace(tmp_path / "first", second)
     marker = tmp_path / "first" / MARKER
-    content = json.loads(marker.read_text())
+    content = json.loads(marker.read_text(encoding="utf-8"))
     marker.write_text(json.dumps(content | {"url": second}))
     with pytest.raises(ConflictError, match="of another workspace"):
         Workspace(tmp_path / "first")

@@ -44,7 +44,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[tuple[str
         pytest.skip(f"processes may not be traced here: {done.stderr.strip().splitlines()[0]}")
     assert done.returncode == 0, done.stderr
     found = []
-    for line in (folder / "trace").read_text().splitlines():
+    for line in (folder / "trace").read_text(encoding="utf-8").splitlines():
         if match := _LINE.search(line):
             name, opened, old, new, rest = match.groups()
             word = re.search(r'"(begin|acknowledged)', rest)
