@@ -17,7 +17,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python demo/run_demo.py $(if $(DATA),--data "$(DATA)")
 
 test: $(VENV)/.test lint
-	cd backend && $(BIN)/python -m pytest
+	cd backend && $(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m pytest Testing
 
 lint: $(VENV)/.test

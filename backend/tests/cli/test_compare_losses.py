@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from typer.testing import CliRunner, Result
 
 from ufseg.cli.main import app
@@ -32,7 +33,10 @@ def resumed(ufseg: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory)
     process printed, and the runs that were finished when the first was killed, with their time of change."""
     output = tmp_path_factory.mktemp("comparison") / "out"
     command = [sys.executable, "-m", "ufseg.cli.main", "compare-losses", str(phantom), "-o", str(output), *ARGUMENTS]
-    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ})
+    # Whatever other tests put into the environment: a comparison is resumed with the number of threads it began with.
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    environment = {**os.environ, **threads}
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     try:
         deadline = time.monotonic() + 200
         while victim.poll() is None and not any(output.glob("runs/*/*/run.json")) and time.monotonic() < deadline:
@@ -43,7 +47,7 @@ def resumed(ufseg: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory)
     assert victim.returncode == -signal.SIGKILL, errors
     finished = {path: path.stat().st_mtime_ns for path in output.glob("runs/*/*/run.json")}
     assert not (output / "table.md").exists() or len(finished) < 4
-    done = ufseg("compare-losses", phantom, "-o", output, *ARGUMENTS, "--resume")
+    done = ufseg("compare-losses", phantom, "-o", output, *ARGUMENTS, "--resume", **threads)
     assert done.returncode == 0, done.stderr
     return output, done.stdout, finished
 
