@@ -16,6 +16,8 @@ export QT_QPA_PLATFORM ?= offscreen
 demo: $(VENV)/.demo
 	$(BIN)/python demo/run_demo.py $(if $(DATA),--data "$(DATA)")
 
+# Two processes share the cores: a thread that has nothing to do must not spin on the other's.
+test: export OMP_WAIT_POLICY = PASSIVE
 test: $(VENV)/.test lint
 	cd backend && $(BIN)/python -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m pytest Testing
