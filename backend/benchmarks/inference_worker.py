@@ -190,7 +190,7 @@ def _turned_network(folder: Path, description: ModelDescription) -> nn.Module:
             "strides": tuple(s[::-1] for s in plan.strides),
         }
     )
-    network = build_network(turned, len(plan.normalisation))
+    network = build_network(turned, len(plan.normalisation), channels_last=False)
     load_weights(network, {n: w.permute(0, 1, 4, 3, 2) if w.ndim == 5 else w for n, w in read_weights(folder).items()})
     return network
 

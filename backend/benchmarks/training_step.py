@@ -259,7 +259,7 @@ def _monai(size: int, reduced: bool) -> Callable[[int], None]:
     image, label = _volume(size)
     case = mt.FgBgToIndicesd("label")({"image": torch.from_numpy(image), "label": torch.from_numpy(label)[None]})
     case |= {"fg": case["label_fg_indices"], "bg": case["label_bg_indices"]}
-    network = build_network(_plan(size), 1).train()
+    network = build_network(_plan(size), 1, channels_last=False).train()
     criterion = DiceCELoss(to_onehot_y=True, softmax=True)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
 

@@ -116,7 +116,7 @@ def test_a_missing_head_among_others_is_said(plan: Plan) -> None:
 
 
 def test_the_papers_network(paper_plan: Plan) -> None:
-    network = build_network(paper_plan, 2)
+    network = build_network(paper_plan, 2, channels_last=False)
     x = torch.randn(1, 2, *paper_plan.patch_size)
     assert network(x).shape == (1, 3, *paper_plan.patch_size)
     kinds = [type(m).__name__.rstrip("23d") for m in network.modules()]

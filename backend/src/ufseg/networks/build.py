@@ -9,6 +9,7 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from ufseg.errors import PlanError, StorageError
+from ufseg.networks.channels_last import compute_channels_last
 from ufseg.networks.head_names import is_supervision_head, without_heads
 from ufseg.networks.paper import paper_unet
 from ufseg.networks.supervised import SupervisedDynUNet, supervised_outputs
@@ -18,7 +19,9 @@ FEWEST_LEVELS = 3
 """DynUNet's limit: a first level, one halved, a bottleneck."""
 
 
-def build_network(plan: Plan, in_channels: int, deep_supervision: bool = False) -> nn.Module:
+def build_network(
+    plan: Plan, in_channels: int, deep_supervision: bool = False, channels_last: bool = True
+) -> nn.Module:
     """The U-Net of the plan's architecture, randomly initialised.
 
     "dynunet" has the plan's levels, kernels and strides, instance normalisation and leaky ReLU; "paper" is described in
@@ -30,6 +33,8 @@ def build_network(plan: Plan, in_channels: int, deep_supervision: bool = False) 
         deep_supervision: for training, if `supports_deep_supervision(plan)`. The weights are those of the network
             without it, under the same names, and a few more for the supervised resolutions (the heads). `load_weights`
             takes the weights of either kind of network into either; `write_model` stores them without the heads.
+        channels_last: compute on CPUs as `ufseg.networks.channels_last` describes; without it, the network consists of
+            MONAI's and torch's modules only, for whoever exports it.
 
     Returns:
         A module that maps ``[batch, in_channels, *space]`` to logits ``[batch, plan.classes, *space]``; each length
@@ -47,8 +52,15 @@ def build_network(plan: Plan, in_channels: int, deep_supervision: bool = False) 
             "The paper's U-Net is trained on its full-size output only. Train it without deep supervision, or plan "
             "with the architecture dynunet."
         )
-    if plan.architecture == "paper":
-        return paper_unet(plan, in_channels)
+    network = (
+        paper_unet(plan, in_channels) if plan.architecture == "paper" else _dynunet(plan, in_channels, deep_supervision)
+    )
+    if channels_last:
+        compute_channels_last(network)
+    return network
+
+
+def _dynunet(plan: Plan, in_channels: int, deep_supervision: bool) -> nn.Module:
     levels = len(plan.features)
     if levels < FEWEST_LEVELS or len(plan.kernel_sizes) != levels or len(plan.strides) != levels:
         raise PlanError(
