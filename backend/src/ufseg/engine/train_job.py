@@ -14,6 +14,7 @@ from ufseg import __version__, losses
 from ufseg.engine.scoring import score_models
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
 from ufseg.engine.stages import part_of
+from ufseg.engine.window_choice import choose_window_scale
 from ufseg.errors import DatasetError, InputError
 from ufseg.evaluation.summary import CaseScores, summarise
 from ufseg.images.case_files import CaseFiles
@@ -120,6 +121,7 @@ def run_training(
         progress=part_of(progress, _PREPARED, _TRAINED),
         cancelled=cancelled,
     )
+    shapes = {case.id: case.shape for case in learned}
     del prepared, learned
     trained_at = time.monotonic()
 
@@ -130,7 +132,10 @@ def run_training(
     if ranks.is_first:
         network = build_network(plan, len(plan.normalisation))
         load_weights(network, result.state_dict)
-        models = [Predictor(description, network.to(device.torch_device), device)]
+        network.to(device.torch_device)
+        scale = choose_window_scale(description, network, device, training, shapes, cancelled)
+        description = description.model_copy(update={"window_scale": scale})
+        models = [Predictor(description, network, device)]
         if spec.promoted is not None:
             models.append(Predictor(*read_model(spec.promoted, device), device))
         scores = score_models(

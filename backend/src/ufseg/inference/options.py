@@ -19,8 +19,9 @@ class InferenceOptions:
         mirror: also predict every window mirrored along each combination of the axes along which the model was trained
             on mirrored images (twice the work for one axis, 8 times for three), and take the mean.
         body_crop: leave out the air around the body, see `ufseg.inference.body_box.body_box`.
-        window_scale: windows of this many patches along each axis, at least 1, where the image is that large. Larger
-            windows overlap less often, but the network sees other surroundings than in training.
+        window_scale: windows of this many patches along each axis, at least 1, where the image is that large; None
+            takes what was found best for the model after its training. Larger windows overlap less often, but the
+            network sees other surroundings than in training.
 
     Raises:
         InputError: a number outside its range.
@@ -29,7 +30,7 @@ class InferenceOptions:
     overlap: float = 0.5
     mirror: bool = False
     body_crop: bool = True
-    window_scale: int = 1
+    window_scale: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap <= LARGEST_OVERLAP:
@@ -37,5 +38,5 @@ class InferenceOptions:
                 f"Windows cannot overlap by {self.overlap:g} of their length; choose 0 to {LARGEST_OVERLAP}, such as "
                 "0.5 or, for speed, 0.25."
             )
-        if self.window_scale < 1:
+        if self.window_scale is not None and self.window_scale < 1:
             raise InputError(f"Windows of {self.window_scale} patches cannot be predicted; choose 1 or more.")

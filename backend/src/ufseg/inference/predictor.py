@@ -124,7 +124,8 @@ class Predictor:
         target = turned[None] if turned.ndim == 2 else turned
         values = np.asarray([0, *self.description.classes.values], np.uint8)
         labeller = Labeller(tuple(volume.shape[1:]), target, values)
-        window = _window(plan, volume.shape[1:], self.options.window_scale)
+        scale = self.options.window_scale or self.description.window_scale
+        window = _window(plan, volume.shape[1:], scale)
         batch = 1
         if self._device.kind == "cuda":
             batch = min(GPU_MOST_WINDOWS, max(1, GPU_VOXELS_AT_ONCE // math.prod(window)))

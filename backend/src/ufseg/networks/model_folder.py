@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from ufseg.errors import InputError, StorageError
@@ -56,6 +56,7 @@ class ModelDescription(BaseModel):
         ufseg_version: that wrote it.
         architecture: of the network; the plan's, and taken from it if not given.
         mirror: axes along which it was trained on mirrored images.
+        window_scale: patches along each axis of the windows that it segments large images by, as found after training.
         weights_sha256: of ``weights.safetensors``; filled in by `write_model`.
         weights_dtype: how the weights are stored, filled in by `write_model`; networks compute with float32 weights.
         card: of a published model.
@@ -78,6 +79,7 @@ class ModelDescription(BaseModel):
     ufseg_version: str
     architecture: Architecture = "dynunet"
     mirror: tuple[PatientAxis, ...] = ()
+    window_scale: int = Field(default=1, ge=1)
     weights_sha256: str | None = None
     weights_dtype: Literal["float32", "float16"] = "float32"
     card: ModelCard | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from ufseg.plans.fingerprint import Fingerprint
 from ufseg.plans.memory import RESIDENT_BYTES, Budget, plan_step_bytes, training_gb, weight_count
 from ufseg.plans.plan import HuWindow, Plan
-from ufseg.plans.planner import PATCHES_TO_FIT, choose_dimension, normalisations, planned_size
+from ufseg.plans.planner import PATCHES_TO_FIT, choose_dimension, normalisations, planned_size, timely_patch
 from ufseg.plans.published import Published, published_settings
 from ufseg.plans.spacing import smallest_objects, target_spacing
 from ufseg.plans.topology import COARSE, MOST_HALVINGS, SMALLEST_AXIS, total_stride
@@ -31,18 +31,19 @@ def explain(fp: Fingerprint, plan: Plan, budget: Budget | float | None = None) -
         PlanError: the data allow no plan of these modalities.
     """
     published = published_settings(fp.dataset, plan.dimension) if plan.architecture == "paper" else None
+    allowed = Budget(budget) if isinstance(budget, float | int) else budget
     return [
         _data(fp),
         *_classes(fp),
         _dimension(fp, plan),
-        _spacing(fp, plan, published),
+        _spacing(fp, plan, published, allowed),
         *_objects(fp, plan),
         _normalisation(fp, plan, published),
         _network(plan),
         _levels(plan),
         _patch(fp, plan, published),
         _batch(plan),
-        _memory(fp, plan, Budget(budget) if isinstance(budget, float | int) else budget),
+        _memory(fp, plan, allowed),
     ]
 
 
@@ -83,8 +84,8 @@ def _dimension(fp: Fingerprint, plan: Plan) -> str:
     return f"Dimension {plan.dimension}: set by hand{slicewise}. The rules give {chosen}: {reason}."
 
 
-def _spacing(fp: Fingerprint, plan: Plan, published: Published | None) -> str:
-    rule = target_spacing(fp, plan.dimension, published)
+def _spacing(fp: Fingerprint, plan: Plan, published: Published | None, budget: Budget | None) -> str:
+    rule = target_spacing(fp, plan.dimension, published, timely_patch(budget, plan.architecture))
     if rule.values == plan.spacing:
         return f"Spacing {times(plan.spacing)} mm: {rule.reason}."
     return f"Spacing {times(plan.spacing)} mm: set by hand; the rules give {times(rule.values)} mm ({rule.reason})."

@@ -15,6 +15,7 @@ from ufseg.images.class_table import ClassTable
 from ufseg.images.image import Image, LabelMap
 from ufseg.images.orientation import to_canonical
 from ufseg.images.reading import crop, read_whole_case
+from ufseg.plans.detail import measure_detail
 from ufseg.plans.modalities import channel_modalities
 from ufseg.plans.objects import ObjectSizes, measure_objects
 from ufseg.plans.plan import Modality
@@ -37,6 +38,7 @@ class CaseFingerprint(BaseModel):
         stored_spacing: millimetres, the same order.
         annotated_voxels: of the label map, its region alone if it has one; 0 without one.
         objects: class name → connected objects, of the classes that occur.
+        detail: class name → what a perfect segmentation scores on coarser grids, see `ufseg.plans.detail`; of volumes.
         dtype: numpy's name of the images' type.
         constant_channels: numbers (from 0) of channels with the same value everywhere.
     """
@@ -51,6 +53,7 @@ class CaseFingerprint(BaseModel):
     stored_spacing: tuple[float, ...] = ()
     annotated_voxels: int = 0
     objects: dict[str, ObjectSizes] = {}
+    detail: dict[str, tuple[float, ...]] = {}
     dtype: str = ""
     constant_channels: tuple[int, ...] = ()
 
@@ -179,8 +182,9 @@ def fingerprint(
 
 def _measure(name: str, image: Image, label: LabelMap | None, classes: ClassTable) -> CaseFingerprint:
     geometry = stored = image.geometry
+    flat = geometry.ndim == 2 or geometry.size[2] == 1
     # A single slice is taken as stored, since turning it could hide which axis the slice axis is.
-    if geometry.ndim == 3 and geometry.size[2] > 1:
+    if not flat:
         geometry = to_canonical(image.array, geometry)[1]
     counts = label.counts() if label is not None else None
     return CaseFingerprint(
@@ -192,6 +196,7 @@ def _measure(name: str, image: Image, label: LabelMap | None, classes: ClassTabl
         stored_spacing=tuple(reversed(stored.spacing)),
         annotated_voxels=0 if label is None else label.array.size,
         objects={} if label is None else measure_objects(label, classes),
+        detail={} if label is None or flat else measure_detail(label, classes, tuple(reversed(stored.spacing))),
         dtype=str(image.array.dtype),
         constant_channels=tuple(n for n, channel in enumerate(image.array) if channel.min() == channel.max()),
     )

@@ -5,7 +5,8 @@ a smaller network, so that a plan trains within minutes on two CPU cores. ``back
 
 1. Dimension: 2 if every case is one slice, or if volumes have so few or so thick slices that a 3D network would see no
    more than a 2D one (`choose_dimension`); else 3.
-2. Spacing: the median of the cases, finer where small objects would vanish (`ufseg.plans.spacing`).
+2. Spacing: the median of the cases, finer where small objects would vanish (`ufseg.plans.spacing`), coarser where time
+   is scarce and nothing would vanish (`ufseg.plans.coarsening`).
 3. Patch: the median size at that spacing, rounded up to a multiple of the network's total stride. While two of them do
    not fit into the memory, the physically longest axis is shortened, so that the patch tends to a cube of space.
 4. Levels: an axis is halved while at least 4 voxels remain and it is not twice as coarse as the finest axis; a level
@@ -71,11 +72,10 @@ def make_plan(
         )
     dimension = require_dimension(fp, dimension)
     published = published_settings(fp.dataset, dimension) if architecture == "paper" else None
-    spacing = target_spacing(fp, dimension, published).values
+    budget = memory_gb if isinstance(memory_gb, Budget) else Budget(memory_gb)
+    spacing = target_spacing(fp, dimension, published, timely_patch(budget, architecture)).values
     size = planned_size(fp, dimension, spacing, published)
     outputs = len(classes.entries) + 1
-
-    budget = memory_gb if isinstance(memory_gb, Budget) else Budget(memory_gb)
 
     def needed(topology: Topology, batch: int) -> float:
         return (RESIDENT_BYTES + step_bytes(architecture, topology, batch, outputs)) / 1e9
@@ -106,6 +106,13 @@ def make_plan(
         classes=outputs,
         architecture=architecture,
     )
+
+
+def timely_patch(budget: Budget | None, architecture: Architecture) -> int | None:
+    """Voxels of the largest patch that time allows; None if memory alone bounds it or the paper's network is wanted."""
+    if budget is None or budget.voxels is None or architecture == "paper":
+        return None
+    return budget.voxels // PATCHES_TO_FIT
 
 
 def choose_dimension(fp: Fingerprint) -> tuple[Literal[2, 3], str]:

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ufseg.plans.coarsening import coarsening
+from ufseg.plans.detail import coarser
 from ufseg.plans.fingerprint import CaseFingerprint, Fingerprint
 from ufseg.plans.published import Published
 
@@ -53,13 +55,16 @@ def sizes_and_spacings(fp: Fingerprint, dimension: Literal[2, 3]) -> tuple[NDArr
     return np.asarray([g[0] for g in grids], np.float64), np.asarray([g[1] for g in grids], np.float64)
 
 
-def target_spacing(fp: Fingerprint, dimension: Literal[2, 3], published: Published | None = None) -> Spacing:
+def target_spacing(
+    fp: Fingerprint, dimension: Literal[2, 3], published: Published | None = None, patch_voxels: int | None = None
+) -> Spacing:
     """The spacing that images are resampled to.
 
     The median of the cases; of a thick axis (3 times coarser than the others and 3 times fewer voxels) the 10th
     percentile, since the median would throw away what the finer volumes know. Finer, where the smallest object of a
     class would fall below `SMALL_OBJECT` voxels (or below its own number, if it has fewer): down to the 10th percentile
-    of each axis and half the median.
+    of each axis and half the median. Coarser, where `patch_voxels`, the most that time allows a patch, are a small part
+    of a case: see `ufseg.plans.coarsening`.
     """
     sizes, spacings = sizes_and_spacings(fp, dimension)
     if published is not None:
@@ -92,6 +97,9 @@ def target_spacing(fp: Fingerprint, dimension: Literal[2, 3], published: Publish
             f"; at {_mm(before)} the smallest {smallest.class_name} (case {smallest.case}, {smallest.voxels} voxels) "
             f"would shrink to {smallest.kept:.2g} voxels, so it is made finer"
         )
+    elif patch_voxels is not None:
+        factor, clause = coarsening(fp, dimension, tuple(map(float, target)), patch_voxels)
+        target, reason = np.asarray(coarser(tuple(map(float, target)), factor)), reason + clause
     # Headers store float32; without rounding 1 mm becomes 0.9999999.
     return Spacing(tuple(float(f"{v:.5g}") for v in target), reason)
 
