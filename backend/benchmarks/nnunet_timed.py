@@ -1,6 +1,7 @@
 """Trains nnU-Net for a given time and predicts a folder; run by ``nnunet.py`` with nnU-Net's own Python.
 
-The time is that of the optimisation, from the first training batch on.
+The time is that of the optimisation, from the first training batch on. With ``--steps`` it is counted in steps instead,
+so that it does not matter what else the machine does.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class TimedTrainer(nnUNetTrainer):
 
     validates = True
     seconds = 60.0
+    most_steps: int | None = None
 
     def run_training(self) -> None:
         """Train until the time is over, then save the final checkpoint."""
@@ -56,7 +58,9 @@ class TimedTrainer(nnUNetTrainer):
         }
 
     def elapsed(self) -> float:
-        """Share of the time that is over."""
+        """Share of the time, or of the steps, that is over."""
+        if self.most_steps is not None:
+            return self.steps / self.most_steps
         return (monotonic() - self.begin) / self.seconds
 
     def _validate(self) -> None:
@@ -95,6 +99,7 @@ def main() -> None:
     parser.add_argument("dataset", help="name of nnU-Net's dataset folder")
     parser.add_argument("variant", choices=list(VARIANTS))
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--steps", type=int, help="in place of the seconds")
     parser.add_argument("--device", choices=["cpu", "cuda"], required=True)
     parser.add_argument("--images", type=Path, required=True, help="folder to predict")
     parser.add_argument("--output", type=Path, required=True, help="folder for the label maps and timed.json")
@@ -110,7 +115,7 @@ def main() -> None:
         dataset_json=json.loads((folder / "dataset.json").read_text(encoding="utf-8")),
         device=torch.device(arguments.device),
     )
-    trainer.seconds = arguments.seconds
+    trainer.seconds, trainer.most_steps = arguments.seconds, arguments.steps
     trainer.run_training()
     trainer.set_deep_supervision_enabled(False)
     predictor = nnUNetPredictor(device=trainer.device, allow_tqdm=False)

@@ -40,7 +40,7 @@ def _fingerprint(
 
 def test_a_large_case_is_seen_coarser_until_few_patches_cover_it() -> None:
     rule = target_spacing(_fingerprint(), 3, patch_voxels=PATCH)
-    assert rule.values == (2.0, 2.0, 2.0)
+    assert rule.values == (3.0, 3.0, 3.0)
     assert "59 patches" in rule.reason
     patches = 100 * 256 * 256 / math.prod(rule.values) / PATCH
     assert patches <= PATCHES_PER_CASE

@@ -38,7 +38,7 @@ class Expected(NamedTuple):
 
 DATASETS = {
     "hippocampus_mri": Expected("MRI", 3, (1, 1, 1), (40, 56, 40), 4, 1),
-    "lgg_flair_mri": Expected("MRI", 3, (1, 1, 1), (40, 48, 48), 4, 1),
+    "lgg_flair_mri": Expected("MRI", 3, (2, 2, 2), (20, 64, 80), 5, 1),
     "drive_fundus": Expected("other", 2, (1, 1), (320, 320), 6, 3),
     "lung_ct_slices": Expected("CT", 2, (1, 1), (320, 320), 6, 1),
     "torso_ct": Expected("CT", 3, (3, 3, 3), (40, 48, 48), 4, 1),

@@ -10,8 +10,8 @@ import numpy as np
 from ufseg.plans.detail import FACTORS, coarser
 from ufseg.plans.fingerprint import Fingerprint
 
-PATCHES_PER_CASE = 8.0
-"""More patches than this do not see enough around them: nnU-Net adds a network of low resolution from 4 on."""
+PATCHES_PER_CASE = 4.0
+"""More patches than this do not see enough around them; nnU-Net adds a network of low resolution from there on."""
 LEAST_DICE = 0.93
 """What a perfect segmentation on the coarser grid must reach, in the median case of every class."""
 LEAST_VOXELS = 27
@@ -67,6 +67,8 @@ def _harmless(fp: Fingerprint, spacing: tuple[float, ...], factor: float) -> boo
         for name, sizes in case.objects.items():
             volume = sizes.median_voxels * math.prod(case.spacing[-3:])
             kept.setdefault(name, []).append(volume / math.prod(target))
+    if not dice or not kept:
+        return False  # nothing is known of what would be lost
     return all(np.median(v) >= LEAST_DICE for v in dice.values()) and all(
         np.median(v) >= LEAST_VOXELS for v in kept.values()
     )

@@ -107,18 +107,21 @@ def resampled_geometry(geometry: Geometry, plan: Plan) -> Geometry:
 def resample_linear(array: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Linear interpolation of ``[channel, *space]`` to ``[channel, *shape]`` over the same box of space.
 
-    Beyond the outermost voxel centres the value stays that of the nearest voxel. Along an axis that loses more than
-    half of its voxels, those that become one are averaged instead: interpolation would look at two of them only and
-    keep their noise.
+    Beyond the outermost voxel centres the value stays that of the nearest voxel. Along an axis that loses half of
+    its voxels or more, as many places as become one voxel are averaged: interpolation alone would look at two voxels
+    and keep their noise.
     """
     if tuple(array.shape[1:]) == tuple(shape):
         return array
     mode = {2: "bilinear", 3: "trilinear"}[len(shape)]
     tensor = torch.from_numpy(np.ascontiguousarray(array))[None]
-    averaged = tuple(new if old > 2 * new else old for old, new in zip(array.shape[1:], shape, strict=True))
-    if averaged != tuple(array.shape[1:]):
-        tensor = F.interpolate(tensor, size=averaged, mode="area")
-    result: NDArray[np.float32] = F.interpolate(tensor, size=shape, mode=mode, align_corners=False)[0].numpy()
+    blocks = [max(1, old // new) for old, new in zip(array.shape[1:], shape, strict=True)]
+    fine = tuple(new * block for new, block in zip(shape, blocks, strict=True))
+    if fine != tuple(array.shape[1:]):
+        tensor = F.interpolate(tensor, size=fine, mode=mode, align_corners=False)
+    if max(blocks) > 1:
+        tensor = (F.avg_pool3d if len(shape) == 3 else F.avg_pool2d)(tensor, blocks)
+    result: NDArray[np.float32] = tensor[0].numpy()
     return result
 
 
