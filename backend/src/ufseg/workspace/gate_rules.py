@@ -41,9 +41,7 @@ class GateRules:
             raise InputError("A change of the gate's rule needs an author; an empty name was given.")
         with self._database.writing() as session:
             tasks.require(session, task_id)
-            row = GateRuleRow(
-                task=task_id, rule=rule.model_dump(mode="json"), author=author, note=note, created=now()
-            )
+            row = GateRuleRow(task=task_id, rule=rule.model_dump(mode="json"), author=author, note=note, created=now())
             session.add(row)
             session.flush()
             return _record(row)
