@@ -25,9 +25,6 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[str]) -> None:
-        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-
 
 class JobEvents:
     """Streams of jobs' changes.
@@ -56,7 +53,7 @@ class JobEvents:
         seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else -1
         if job.is_final and seen >= job.version:
             return Response(status_code=204)
-        return EventStream(self._follow(job_id, seen))
+        return EventStream(self._follow(job_id, seen), headers=_HEADERS)
 
     def of_all(self, last_event_id: str | None, seconds: float | None) -> Response:
         """The events of all jobs.
@@ -66,7 +63,7 @@ class JobEvents:
             seconds: the stream ends after so long; None: with the connection.
         """
         self._loop = asyncio.get_running_loop()
-        return EventStream(self._follow_all(last_event_id, seconds))
+        return EventStream(self._follow_all(last_event_id, seconds), headers=_HEADERS)
 
     async def _follow(self, job_id: str, seen: int) -> AsyncIterator[str]:
         event = asyncio.Event()
@@ -141,6 +138,7 @@ class JobEvents:
 
 
 _HEARTBEAT = ": still there\n\n"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def _message(event_id: str, job: Job) -> str:
