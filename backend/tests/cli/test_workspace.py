@@ -59,4 +59,4 @@ def test_an_older_workspace_is_brought_up_to_date_only_when_asked(ufseg: Run, tm
     assert done.returncode == 1
     assert "ufseg workspace migrate" in done.stderr
     done = ufseg("workspace", "migrate", "--workspace", tmp_path)
-    assert (done.returncode, "schema version 0003" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "schema version 0004" in done.stdout) == (0, True), done.stderr

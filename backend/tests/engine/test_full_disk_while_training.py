@@ -17,7 +17,7 @@ from ufseg.workspace.disk import free_bytes
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk_at(tmp_path / "disk", "8m") as folder:
+    with small_disk_at(tmp_path / "disk", "24m") as folder:
         yield folder
 
 

@@ -11,7 +11,9 @@ import pytest
 from processes import until, workers
 from workspace_samples import fill
 
+from ufseg.engine import trainings
 from ufseg.engine.engine import Engine
+from ufseg.engine.kept import checkpoint_step
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
 from ufseg.errors import ConflictError
 from ufseg.workspace import Job, Workspace
@@ -69,14 +71,40 @@ def test_a_prediction_does_not_wait_for_a_training(engine: Engine, workspace: Wo
     engine.wait(training.id, 10)
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker in /proc")
-def test_a_killed_worker_is_said_in_words_and_replaced(engine: Engine, workspace: Workspace) -> None:
-    task = fill(workspace, "killed", training=2, validation=1)
-    job = _started(engine, task.id)
+def _kill_worker(engine: Engine, job: Job) -> None:
+    until(lambda: engine.job(job.id).progress.scalars.get("step", 0) > 0)
     os.kill(workers(os.getpid(), "training")[0], signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker in /proc")
+def test_a_training_outlives_one_death_of_its_worker_and_says_so(
+    engine: Engine, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainings, "CHECKPOINT_SECONDS", 0.0)
+    task = fill(workspace, "killed once", training=2, validation=1)
+    job = engine.submit_training(task.id, TrainingRequest(epochs=2))
+    until(lambda: checkpoint_step(workspace.job_folder(job.id)) is not None)
+    os.kill(workers(os.getpid(), "training")[0], signal.SIGKILL)
+    ended = engine.wait(job.id, 60)
+    assert ended.state == "succeeded", ended.error
+    assert ended.resumed_from is not None
+    assert ended.notes[0].startswith(f"The training resumed from step {ended.resumed_from} in a new worker process.")
+    assert not workspace.job_folder(job.id).exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker in /proc")
+def test_a_second_death_of_the_worker_is_said_in_words(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "killed", training=2, validation=1)
+    job = engine.submit_training(task.id, LONG)
+    _kill_worker(engine, job)
+    until(lambda: bool(engine.job(job.id).notes))
+    assert "began anew in a new worker process" in engine.job(job.id).notes[0]
+    until(lambda: engine.job(job.id).progress.stage == "preparing cases")
+    _kill_worker(engine, job)
     ended = engine.wait(job.id, 10)
     assert ended.state == "failed"
     assert ended.error is not None
+    assert ended.error.message.startswith("For the second time in this training: ")
     assert "most likely because the computer ran out of memory" in ended.error.message
     assert engine.wait(engine.submit_training(task.id, SHORT).id, 60).state == "succeeded"
 
@@ -89,7 +117,7 @@ def test_a_worker_that_does_not_listen_is_killed_when_cancelled(engine: Engine, 
     start = time.monotonic()
     engine.cancel(job.id)
     ended = engine.wait(job.id, 20)
-    assert 4 < time.monotonic() - start < 8
+    assert 0.5 < time.monotonic() - start < 1.5
     assert ended.state == "cancelled"
     assert engine.wait(engine.submit_training(task.id, SHORT).id, 60).state == "succeeded"
 
@@ -124,27 +152,20 @@ def test_closing_ends_running_and_queued_jobs_in_words(tmp_path: Path) -> None:
         for job in jobs:
             ended = workspace.jobs.get(job.id)
             assert ended.state == "interrupted"
+            assert ended.resumes
             assert ended.error is not None
-            assert "Start it again" in ended.error.message
+            assert "when the service is started again" in ended.error.message
         with pytest.raises(ConflictError, match="takes no more jobs"):
             engine.submit_training(task.id, LONG)
 
 
-def test_jobs_that_a_dead_service_left_are_interrupted_at_the_next_start(tmp_path: Path) -> None:
+def test_what_a_dead_service_left_half_written_is_removed(tmp_path: Path) -> None:
     with Workspace(tmp_path) as workspace:
-        task = fill(workspace, training=1, validation=0)
-        job = workspace.jobs.create(task.id, "training", LONG.model_dump(mode="json"))
-        workspace.job_folder(job.id).mkdir(parents=True)
         leftover = workspace.store.temporary(".nrrd")
         leftover.write_bytes(b"half")
         os.utime(leftover, (0, 0))
         being_imported = workspace.store.temporary(".nrrd")
         being_imported.write_bytes(b"another process writes on")
-        with Engine(workspace, "cpu") as engine:
-            ended = engine.job(job.id)
-            assert ended.state == "interrupted"
-            assert ended.error is not None
-            assert ended.error.message.startswith("The service ended while this training was queued.")
+        with Engine(workspace, "cpu"):
             assert not leftover.exists()
             assert being_imported.exists()
-            assert not workspace.job_folder(job.id).exists()

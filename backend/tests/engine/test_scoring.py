@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ufseg import __version__
-from ufseg.engine.scoring import score_models
+from ufseg.engine.scoring import ModelScores, score_models
 from ufseg.images.case_files import CaseFiles, Region
 from ufseg.images.class_table import ClassTable
 from ufseg.images.geometry import Geometry
@@ -81,4 +81,4 @@ def test_a_region_is_judged_by_what_the_model_makes_of_the_whole_image(tmp_path:
         region=Region(start=(4, 4, 2), stop=(8, 10, 6)),
     )
     scores = score_models([_predictor()], [case], CLASSES, ignore_progress, never_cancelled)
-    assert scores == [{"c": {"bright": 1.0}}]
+    assert scores == [ModelScores(dice={"c": {"bright": 1.0}}, surface={"c": {"bright": 1.0}})]

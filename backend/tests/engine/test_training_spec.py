@@ -14,7 +14,9 @@ from ufseg.workspace import Job, Workspace
 
 
 def _spec(workspace: Workspace, job: Job) -> TrainingSpec:
-    return TrainingSpec.model_validate(Training(workspace, job).prepare())
+    """Of the same training, were it asked for now."""
+    again = workspace.jobs.create(job.task, "training", job.request)
+    return TrainingSpec.model_validate(Training(workspace, again).prepare())
 
 
 def test_cases_labelled_or_corrected_since_the_promoted_version_are_new_and_all_are_trained_on(

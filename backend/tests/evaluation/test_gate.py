@@ -7,7 +7,8 @@ import math
 import pytest
 
 from ufseg.errors import InputError
-from ufseg.evaluation.gate import GateRule, decide
+from ufseg.evaluation.gate import decide
+from ufseg.evaluation.rule import GateRule
 
 
 def scores(organ: float, lesion: float, cases: int = 4) -> dict[str, dict[str, float]]:
@@ -41,9 +42,30 @@ def test_a_worse_or_equal_candidate_is_kept_back(candidate: dict[str, dict[str, 
 def test_no_class_may_pay_for_the_others() -> None:
     decision = decide(scores(0.7, 0.5), scores(0.9, 0.45))
     assert decision.outcome == "keep"
-    assert "lesion falls from 0.500 to 0.450" in decision.reason
+    assert "lesion falls from 0.500 to 0.450 in Dice" in decision.reason
     assert decide(scores(0.7, 0.5), scores(0.9, 0.49)).outcome == "promote"
     assert decide(scores(0.7, 0.5), scores(0.9, 0.45), GateRule(max_class_drop=0.1)).outcome == "promote"
+
+
+def test_no_class_may_pay_with_its_surface() -> None:
+    dice = scores(0.7, 0.5), scores(0.75, 0.6)
+    surface = {"promoted_surface": scores(0.9, 0.8), "candidate_surface": scores(0.95, 0.7)}
+    decision = decide(*dice, **surface)
+    assert decision.outcome == "keep"
+    assert "lesion falls from 0.800 to 0.700 in surface Dice, more than the 0.050 allowed" in decision.reason
+    assert decision.promoted_surface_per_class == {"organ": pytest.approx(0.9), "lesion": pytest.approx(0.8)}
+    assert decision.candidate_surface_mean == pytest.approx(0.825)
+    assert decision.surface_test is not None
+    assert decision.surface_test.n == 4
+    for drop in (0.11, None):
+        rule = GateRule(max_surface_drop=drop)
+        assert decide(*dice, rule, **surface).outcome == "promote"
+        assert decide(*dice, rule, **surface).rule == rule
+
+
+def test_the_rule_says_how_many_cases_are_enough() -> None:
+    assert decide(scores(0.7, 0.5), scores(0.75, 0.6), GateRule(min_cases=5)).outcome == "ask"
+    assert decide(scores(0.7, 0.5, 2), scores(0.75, 0.6, 2), GateRule(min_cases=2)).outcome == "promote"
 
 
 def test_too_few_cases_ask_the_person() -> None:

@@ -105,6 +105,10 @@ def test_a_checkpoint_continues_only_its_own_training(
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(StorageError, match="damaged"):
         train(cases, plan, settings, device=cpu, checkpoint=path, resume=True)
+    anew = train(cases, plan, settings, device=cpu, checkpoint=path, resume="if possible")
+    assert same(anew.state_dict, train(cases, plan, settings, device=cpu).state_dict)
+    assert "is damaged" in anew.notes[0]
+    assert anew.notes[0].endswith("It was done anew from the beginning.")
 
 
 def test_a_checkpoint_that_cannot_be_written_is_said(

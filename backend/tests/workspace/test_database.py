@@ -28,7 +28,7 @@ def test_commits_are_durable(workspace: Workspace, database: str | None) -> None
 _COLUMNS = {"classes": "name", "label_revisions": "author", "case_images": "position", "files": "dtype"}
 
 
-@pytest.mark.parametrize("table", [t for t in APPEND_ONLY if t not in ("model_versions", "promotions")])
+@pytest.mark.parametrize("table", [t for t in APPEND_ONLY if t not in ("model_versions", "promotions", "gate_rules")])
 @pytest.mark.parametrize("statement", ["DELETE FROM {0}", "UPDATE {0} SET {1} = {1}"])
 def test_history_cannot_be_changed_even_by_plain_sql(workspace: Workspace, table: str, statement: str) -> None:
     fill(workspace, training=1, validation=0)

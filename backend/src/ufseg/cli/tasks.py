@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 
 from ufseg.cli.console import WorkspaceOption, default_workspace, out, parse_classes, print_table
+from ufseg.errors import InputError
 
 if TYPE_CHECKING:
     from ufseg.workspace.workspace import Workspace
@@ -73,3 +76,44 @@ def show(
     """A task as JSON."""
     with open_workspace(workspace) as opened:
         typer.echo(opened.tasks.find(task).model_dump_json(indent=2))
+
+
+@app.command()
+def gate(
+    task: Annotated[str, typer.Argument(help="Name or id of the task.")],
+    min_cases: Annotated[int | None, typer.Option(help="With fewer validation cases the choice is yours.")] = None,
+    max_class_drop: Annotated[float | None, typer.Option(help="So much Dice may a class lose.")] = None,
+    max_surface_drop: Annotated[
+        float | None, typer.Option(help="So much surface Dice may a class lose; a negative number: any.")
+    ] = None,
+    author: Annotated[str, typer.Option(help="Who changes the rule; you, if left out.")] = "",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+) -> None:
+    """Show the rule by which new models come into use, or change some of it."""
+    from ufseg.evaluation.rule import GateRule
+
+    wanted: dict[str, float | int | None] = {
+        name: value
+        for name, value in (("min_cases", min_cases), ("max_class_drop", max_class_drop))
+        if value is not None
+    }
+    if max_surface_drop is not None:
+        wanted["max_surface_drop"] = None if max_surface_drop < 0 else max_surface_drop
+    with open_workspace(workspace) as opened:
+        found = opened.tasks.find(task)
+        if wanted:
+            rule = opened.gate_rules.of_task(found.id).model_dump() | wanted
+            try:
+                opened.gate_rules.change(found.id, GateRule.model_validate(rule), author or getpass.getuser(), note)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise InputError(f"The rule cannot be used: {where} {first['input']}: {first['msg']}.") from error
+        rule = opened.gate_rules.of_task(found.id).model_dump()
+        changes = opened.gate_rules.changes(found.id)
+    for name, value in rule.items():
+        out.print(f"{name}: {'any' if value is None else value}", markup=False, highlight=False)
+    rows = [[f"{c.created:%Y-%m-%d %H:%M}", c.author, c.note, *c.rule.model_dump().values()] for c in changes]
+    if rows:
+        print_table("Changes", ["when (UTC)", "who", "why", *rule], rows)

@@ -66,7 +66,10 @@ def train_task(
             raise UfsegError(job.error.message if job.error else f"The training ended as {job.state}.")
         gate = job.result["gate"]
         before, after = gate["promoted_per_class"] or {}, gate["candidate_per_class"]
-        rows = [[name, before.get(name), value] for name, value in after.items()]
-        rows.append(["mean", gate["promoted_mean"], gate["candidate_mean"]])
-        print_table("Dice on the frozen validation cases", ["class", "in use", "candidate"], rows)
+        surface_before, surface_after = gate["promoted_surface_per_class"] or {}, gate["candidate_surface_per_class"]
+        rows = [[n, before.get(n), value, surface_before.get(n), surface_after.get(n)] for n, value in after.items()]
+        means = ("promoted_mean", "candidate_mean", "promoted_surface_mean", "candidate_surface_mean")
+        rows.append(["mean", *(gate[mean] for mean in means)])
+        columns = ["class", "in use", "candidate", "surface, in use", "surface, candidate"]
+        print_table("Dice and surface Dice on the frozen validation cases", columns, rows)
         out.print(f"Version {job.result['number']}: {gate['reason']}", markup=False, highlight=False, soft_wrap=True)

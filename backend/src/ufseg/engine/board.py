@@ -84,23 +84,61 @@ class JobBoard:
             job_id, state="succeeded", result=result, finished=now(), progress=JobProgress(fraction=1.0, stage="done")
         )
 
-    def end(self, job_id: str, state: JobState, kind: str, message: str) -> None:
-        """The job ended without a result, for a reason; a job that ended before stays as it is."""
-        self._change(job_id, state=state, error=JobError(type=kind, message=message), finished=now())
+    def note(self, job_id: str, note: str, resumed_from: int | None) -> None:
+        """The running job met something and goes on from this step of its training, None from the beginning."""
+        self._change(job_id, save=True, notes=(*self.get(job_id).notes, note), resumed_from=resumed_from)
+
+    def end(self, job_id: str, state: JobState, kind: str, message: str, *, resumes: bool = False) -> None:
+        """The job ended without a result, for a reason; a job that ended before stays as it is.
+
+        Args:
+            job_id: the job.
+            state: its last one.
+            kind: the error's class.
+            message: the error's sentence.
+            resumes: an interrupted job goes on by itself when the service starts again.
+        """
+        self._change(job_id, state=state, error=JobError(type=kind, message=message), finished=now(), resumes=resumes)
+
+    def take_up(self, job: Job, note: str, interruptions: int, resumed_from: int | None) -> None:
+        """Queue a job again that an earlier service left unfinished.
+
+        Args:
+            job: as the database has it.
+            note: what happened to it, empty if nothing did.
+            interruptions: see `Job`.
+            resumed_from: step of its checkpoint, None if it begins anew.
+        """
+        # Not final and not saved: `_change` makes it both.
+        self.add(job.model_copy(update={"state": "queued"}))
+        self._change(
+            job.id,
+            state="queued",
+            error=None,
+            started=None,
+            finished=None,
+            resumes=False,
+            progress=JobProgress(
+                stage="waiting" if resumed_from is None else f"waiting to go on from step {resumed_from}"
+            ),
+            notes=(*job.notes, note) if note else job.notes,
+            interruptions=interruptions,
+            resumed_from=resumed_from,
+        )
 
     def end_queued(self, job_id: str) -> None:
         """The job was cancelled before it began; one that has begun by now stays as it is."""
         error = JobError(type="CancelledError", message="The job was cancelled before it began.")
         self._change(job_id, only_from="queued", state="cancelled", error=error, finished=now())
 
-    def _change(self, job_id: str, only_from: JobState | None = None, **changes: Any) -> bool:
+    def _change(self, job_id: str, only_from: JobState | None = None, save: bool = False, **changes: Any) -> bool:
         with self._changing:
             job = self._live.get(job_id)
             if job is None or job.is_final or only_from not in (None, job.state):
                 return False
             job = job.model_copy(update={**changes, "version": job.version + 1})
             # Saved before anyone sees it, and without holding up those who only look.
-            saved = "state" in changes and self._save(job)
+            saved = (save or "state" in changes) and self._save(job)
             with self._changed:
                 if saved and job.is_final:
                     del self._live[job_id]

@@ -10,6 +10,7 @@ from typing import Any
 from typing_extensions import Self
 
 from ufseg.engine.board import JobBoard, Listener
+from ufseg.engine.kept import checkpoint_step
 from ufseg.engine.lane import Lane, LaneJob
 from ufseg.engine.predictions import Prediction, resolve
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
@@ -22,31 +23,35 @@ from ufseg.workspace.workspace import Workspace
 # Training takes what the machine has left: the service and the viewer's window must stay quick.
 TRAINING_NICENESS = 10
 
+MAX_INTERRUPTIONS = 3
+"""So often in a row, without a new checkpoint, the service may die while a job runs until it is not taken up again."""
+
 _LANES: tuple[JobKind, ...] = ("prediction", "training")
 
 
 class Engine:
     """Two lanes of jobs, so that a prediction never waits for a training; each has one warm worker process.
 
-    It holds the workspace's lock. Jobs that an earlier engine left unfinished become ``interrupted``.
+    It holds the workspace's lock. Jobs that an earlier engine left unfinished are taken up again, trainings from their
+    last checkpoint, or wait as ``interrupted`` for an engine that does.
 
     Args:
         workspace: open workspace; it is not closed with the engine.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         warm: start the workers at once instead of with the first job.
+        resume: take up what an earlier engine left unfinished.
 
     Raises:
         ConflictError: another process runs the workspace's jobs.
     """
 
-    def __init__(self, workspace: Workspace, device: str = "auto", warm: bool = False) -> None:
+    def __init__(self, workspace: Workspace, device: str = "auto", warm: bool = False, resume: bool = False) -> None:
         self._workspace = workspace
         self._lock = workspace.lock()
         self._closed = False
         self._device: dict[str, Any] | None = None
         self._board = JobBoard(workspace.jobs)
         workspace.store.discard_unfinished()
-        self._end_old_jobs()
         logs = workspace.folder / "logs"
         self._lanes = {
             kind: Lane(
@@ -62,6 +67,16 @@ class Engine:
         if warm:
             for lane in self._lanes.values():
                 lane.warm_up()
+        for job in workspace.jobs.unfinished():
+            if resume:
+                self._take_up(job)
+            elif not job.is_final:
+                self._leave(job)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more jobs."""
+        return self._closed
 
     @property
     def device(self) -> dict[str, Any] | None:
@@ -105,6 +120,10 @@ class Engine:
             self._workspace.tasks.get(task_id)
         return self._board.all(task_id)
 
+    def unfinished(self) -> list[Job]:
+        """The jobs queued or running, oldest first."""
+        return sorted(self._board.unfinished(), key=lambda job: (job.created, job.id))
+
     def cancel(self, job_id: str) -> Job:
         """Stop a job; one that has ended stays as it is. Returns the job; raises NotFoundError."""
         job = self._board.get(job_id)
@@ -123,16 +142,17 @@ class Engine:
         self._board.listen(listener)
 
     def close(self) -> None:
-        """End workers and lanes; unfinished jobs become ``interrupted``. A second call does nothing more."""
+        """End workers and lanes; unfinished jobs become ``interrupted``, to be taken up by the next engine.
+
+        A second call does nothing more.
+        """
         self._closed = True
         for lane in self._lanes.values():
             lane.begin_closing()
         for lane in self._lanes.values():
             lane.close()
         for job in self._board.unfinished():
-            self._board.end(
-                job.id, "interrupted", "InterruptedError", "The service was ended before the job began. Start it again."
-            )
+            self._leave(job)
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -148,9 +168,22 @@ class Engine:
             raise ConflictError("The service is ending and takes no more jobs. Start it again.")
         job = self._workspace.jobs.create(task_id, kind, request)
         self._board.add(job)
-        work = Training(self._workspace, job) if kind == "training" else Prediction(self._workspace, job)
-        self._lanes[kind].submit(LaneJob(job.id, kind, self._guarded(work.prepare), work.finish, self._cleaner(job.id)))
+        self._run(job)
         return job
+
+    def _run(self, job: Job) -> None:
+        work = Training(self._workspace, job) if job.kind == "training" else Prediction(self._workspace, job)
+        folder = self._workspace.job_folder(job.id)
+        self._lanes[job.kind].submit(
+            LaneJob(
+                job.id,
+                job.kind,
+                self._guarded(work.prepare),
+                work.finish,
+                self._cleaner(job.id),
+                lambda: checkpoint_step(folder),
+            )
+        )
 
     def _guarded(self, prepare: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
         def guarded() -> dict[str, Any]:
@@ -165,15 +198,36 @@ class Engine:
     def _set_device(self, device: dict[str, Any]) -> None:
         self._device = device
 
-    def _end_old_jobs(self) -> None:
-        for job in self._workspace.jobs.unfinished():
+    def _leave(self, job: Job) -> None:
+        """Let an unfinished job wait for an engine that takes it up."""
+        self._board.add(job)
+        how = "before the job began; it begins" if job.state == "queued" else "while the job was under way; it goes on"
+        message = f"The service was ended {how} when the service is started again."
+        self._board.end(job.id, "interrupted", "InterruptedError", message, resumes=True)
+
+    def _take_up(self, job: Job) -> None:
+        """Queue a job again that was not finished, unless it was interrupted at one place too often."""
+        step = checkpoint_step(self._workspace.job_folder(job.id))
+        what = job.kind
+        interruptions, note = job.interruptions, ""
+        if job.started is not None:
+            where = "begins anew" if step is None else f"resumed from step {step}"
+            note = f"The service ended while this {what} was under way; it {where}."
+        if job.state == "running":  # so it was not ended in order, and this job may have been the cause
+            interruptions = interruptions + 1 if step == job.resumed_from else 1
+        if interruptions >= MAX_INTERRUPTIONS:
             self._board.add(job)
-            what = "training" if job.kind == "training" else "prediction"
+            place = "before its first checkpoint" if step is None else f"after step {step}"
+            if what == "prediction":
+                place = "under way"
             self._board.end(
                 job.id,
                 "interrupted",
                 "InterruptedError",
-                f"The service ended while this {what} was {job.state}. Nothing that was saved before is lost; "
-                f"start the {what} again.",
+                f"The service ended {interruptions} times while this {what} was {place}, so it is not taken up again. "
+                "If the computer ran out of memory, use smaller images or patches; then start it anew.",
             )
             self._cleaner(job.id)()
+            return
+        self._board.take_up(job, note, interruptions, step)
+        self._run(self._board.get(job.id))

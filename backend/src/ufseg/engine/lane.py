@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from ufseg.workspace.records import JobKind, JobProgress, JobState
 
 _log = logging.getLogger(__name__)
 
-CANCEL_GRACE_SECONDS = 5.0
+# So long a worker may take to heed a cancel; none of its files is left half written when it is killed then.
+CANCEL_GRACE_SECONDS = 0.8
+# A training that is told to stop writes its checkpoint first.
+_CLOSE_GRACE_SECONDS = 2.0
 _STOP_GRACE_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
 
@@ -33,7 +36,8 @@ class LaneJob:
         kind: what the worker is to do.
         prepare: makes the specification, just before the job starts; may raise UfsegError.
         finish: keeps the outcome in the workspace and returns the job's result; may raise UfsegError.
-        clean: removes the job's files; called at its end whatever the end is.
+        clean: removes the job's files; called at its end unless the job is to go on later.
+        place: step of the checkpoint from which `prepare` would let the job go on, None without one.
     """
 
     id: str
@@ -41,20 +45,22 @@ class LaneJob:
     prepare: Callable[[], dict[str, Any]]
     finish: Callable[[dict[str, Any]], dict[str, Any]]
     clean: Callable[[], None]
+    place: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a job ended: with a result, or with an error's class and sentence."""
+    """How a job ended: with a result, or with an error's class and sentence; `died` is whether its worker did."""
 
     state: JobState
     message: str = ""
     kind: str = ""
     result: dict[str, Any] | None = None
+    died: bool = False
 
 
 _BROKEN = "An error within ufseg ended the job. Report it with the workspace's logs."
-_ENDED = "The service was ended while the job was under way. Start it again."
+_ENDED = "The service was ended while the job was under way. It goes on when the service is started again."
 _CANCELLED = _Ending(
     "cancelled", "The job was cancelled. Nothing was changed; start it again when you like.", "CancelledError"
 )
@@ -153,16 +159,32 @@ class Lane:
         ending = _Ending("failed", _BROKEN, "InternalError")
         try:
             ending = self._compute(job)
+            if ending.died and job.kind == "training":
+                ending = self._again(job, ending)
         except UfsegError as error:
             ending = _Ending("failed", str(error), type(error).__name__)
         finally:
-            # Cleaned before anyone learns of the end, so that an ended job leaves nothing to wait for.
-            job.clean()
+            resumes = ending.state == "interrupted"
+            if not resumes:
+                # Cleaned before anyone learns of the end, so that an ended job leaves nothing to wait for.
+                job.clean()
             self._cancelled.pop(job.id, None)
             if ending.result is not None:
                 self._board.succeed(job.id, ending.result)
             else:
-                self._board.end(job.id, ending.state, ending.kind, ending.message)
+                self._board.end(job.id, ending.state, ending.kind, ending.message, resumes=resumes)
+            if self._worker is not None and not self._worker.alive():
+                self._jobs.put(None)  # a new worker, before there is a job to wait for it
+
+    def _again(self, job: LaneJob, death: _Ending) -> _Ending:
+        """Go on with a training whose worker has died: once, for what killed it will most likely do so again."""
+        step = job.place()
+        where = "began anew" if step is None else f"resumed from step {step}"
+        self._board.note(job.id, f"The training {where} in a new worker process. {death.message}", step)
+        ending = self._compute(job)
+        if not ending.died:
+            return ending
+        return replace(ending, message=f"For the second time in this training: {ending.message}")
 
     def _compute(self, job: LaneJob) -> _Ending:
         spec = job.prepare()
@@ -192,12 +214,27 @@ class Lane:
             elif message.error is not None and message.job in (job.id, None):
                 cancelled = message.error["type"] == "CancelledError"
                 return _CANCELLED if cancelled else _Ending("failed", message.error["message"], message.error["type"])
+        self._let_save(job, worker)
         return _Ending("interrupted", _ENDED, "InterruptedError")
+
+    def _let_save(self, job: LaneJob, worker: WorkerProcess) -> None:
+        """Give a training the time to write the checkpoint from which it will go on."""
+        if job.kind != "training" or not self._ready:
+            return
+        worker.send(ServiceMessage(cancel=job.id))
+        deadline = time.monotonic() + _CLOSE_GRACE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                message = self._receive(worker)
+            except EOFError:
+                return
+            if message is not None and (message.error is not None or message.outcome is not None):
+                return
 
     def _death(self, job: LaneJob, worker: WorkerProcess) -> _Ending:
         reason = worker.how_it_ended()
         _log.error("worker %s for %s: %s", worker.pid, self._name, reason)
-        return _CANCELLED if job.id in self._cancelled else _Ending("failed", reason, "WorkerError")
+        return _CANCELLED if job.id in self._cancelled else _Ending("failed", reason, "WorkerError", died=True)
 
     def _receive(self, worker: WorkerProcess) -> WorkerMessage | None:
         """The next message, None if there is none for the moment; EOFError if the worker has ended."""

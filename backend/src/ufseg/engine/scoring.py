@@ -1,12 +1,13 @@
-"""Dice of a model on whole, labelled volumes."""
+"""Scores of models on whole, labelled volumes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ufseg.errors import LabelError
-from ufseg.evaluation.dice import dice_per_class
+from ufseg.evaluation.case_scores import ClassScores, score_case
+from ufseg.evaluation.metrics import DICE, SURFACE_DICE
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.images.reading import crop, read_whole_case
@@ -16,13 +17,26 @@ from ufseg.progress import CancelCheck, Progress, ProgressCallback, raise_if_can
 Scores = dict[str, dict[str, float | None]]
 
 
+@dataclass(frozen=True)
+class ModelScores:
+    """Of one model: case id → class name → score, None where the class is in neither map.
+
+    Args:
+        dice: of the volumes.
+        surface: of the surfaces, within `ufseg.evaluation.metrics.DEFAULT_TOLERANCE` millimetres.
+    """
+
+    dice: Scores = field(default_factory=dict)
+    surface: Scores = field(default_factory=dict)
+
+
 def score_models(
     predictors: Sequence[Predictor],
     cases: Sequence[CaseFiles],
     classes: ClassTable,
     progress: ProgressCallback,
     cancelled: CancelCheck,
-) -> list[Scores]:
+) -> list[ModelScores]:
     """Let several models segment the same cases and compare each with the label maps.
 
     Each case is read once. A model is not scored on classes that its own class table lacks.
@@ -32,15 +46,13 @@ def score_models(
         cases: labelled cases.
         classes: the task's classes.
 
-    Returns:
-        For each model: case id → class name → Dice, None where the class is in neither map.
-
     Raises:
         LabelError: a case has no label map.
     """
-    scores: list[Scores] = [{} for _ in predictors]
+    scores = [ModelScores() for _ in predictors]
     total = len(predictors) * len(cases)
     for number, case in enumerate(cases):
+        raise_if_cancelled(cancelled)
         image, whole_reference = read_whole_case(case, classes)
         if whole_reference is None:
             raise LabelError(f"The case {case.id} has no label map to be scored against. Label it first.")
@@ -51,9 +63,13 @@ def score_models(
             progress(Progress(done / total, f"scoring validation case {number + 1} of {len(cases)}"))
             # Of the whole image, as the model will be used; what was not annotated is not judged.
             prediction = crop(predictor.predict(image, cancelled=cancelled), case)
+            raise_if_cancelled(cancelled)
             known = set(predictor.description.classes.names)
-            dice = dice_per_class(prediction, reference, classes)
-            scores[which][case.id] = {
-                name: None if math.isnan(value) else value for name, value in dice.items() if name in known
-            }
+            found = {name: score for name, score in score_case(prediction, reference, classes).items() if name in known}
+            scores[which].dice[case.id] = _of(found, DICE.name)
+            scores[which].surface[case.id] = _of(found, SURFACE_DICE.name)
     return scores
+
+
+def _of(scores: dict[str, ClassScores], metric: str) -> dict[str, float | None]:
+    return {name: score.values[metric] for name, score in scores.items()}

@@ -33,7 +33,8 @@ class TrainingSpec(Spec):
         continue_from_promoted: start from its weights and keep its plan.
         output: folder that the model is written to.
         checkpoint: file that the state of the training is written to now and then, or None.
-        resume: go on from `checkpoint`.
+        checkpoint_seconds: time between two checkpoints.
+        resume: go on from `checkpoint`; "if possible": begin anew, with a note, where it cannot be used.
         prepared: folder where prepared cases are kept if they are too large for the memory; whoever made the
             specification removes it.
         new_cases: ids of the cases whose newest label the promoted version has not seen; they are sampled more often.
@@ -62,7 +63,8 @@ class TrainingSpec(Spec):
     seed: int
     output: Path
     checkpoint: Path | None = None
-    resume: bool = False
+    checkpoint_seconds: float = 60.0
+    resume: bool | Literal["if possible"] = False
     prepared: Path | None = None
     new_cases: tuple[str, ...] = ()
     schedule: ScheduleName = "one-cycle"
@@ -84,6 +86,7 @@ class TrainingOutcome(Spec):
         history: the training curve: step, seconds, loss, learning_rate, perhaps validation_loss.
         candidate_scores: case id → class → Dice of the new model; None where a class is not counted.
         promoted_scores: the same of the version in use, or None if there is none.
+        candidate_surface, promoted_surface: the same of surface Dice.
         seconds: by step: prepare, train, score.
         continued: whether it started from the promoted version's weights.
         notes: what the person should know, in sentences.
@@ -93,6 +96,8 @@ class TrainingOutcome(Spec):
     history: list[dict[str, float]]
     candidate_scores: dict[str, dict[str, float | None]]
     promoted_scores: dict[str, dict[str, float | None]] | None
+    candidate_surface: dict[str, dict[str, float | None]]
+    promoted_surface: dict[str, dict[str, float | None]] | None
     seconds: dict[str, float]
     continued: bool
     notes: list[str]

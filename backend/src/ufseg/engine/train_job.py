@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel
 
 from ufseg import __version__, losses
-from ufseg.engine.scoring import score_models
+from ufseg.engine.scoring import ModelScores, score_models
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
 from ufseg.engine.stages import part_of
 from ufseg.engine.window_choice import choose_window_scale
@@ -128,7 +128,7 @@ def run_training(
     loss = Loss(name=settings.loss, options=settings.loss_options)
     description = _description(spec, result.plan, loss, result.seconds, device, planned)
     description = description.model_copy(update={"mirror": mirror})
-    scores: list[dict[str, dict[str, float | None]]] = [{}, {}]
+    scores = [ModelScores(), ModelScores()]
     if ranks.is_first:
         network = build_network(plan, len(plan.normalisation))
         load_weights(network, result.state_dict)
@@ -142,12 +142,14 @@ def run_training(
             models, planned.of(spec.validation), spec.classes, part_of(progress, _TRAINED, 1.0), cancelled
         )
         # Written last: a model folder is there only if its training came to its end.
-        write_model(spec.output, description.model_copy(update={"scores": _flat(scores[0])}), result.state_dict)
+        write_model(spec.output, description.model_copy(update={"scores": _flat(scores[0].dice)}), result.state_dict)
     return TrainingOutcome(
         loss=loss,
         history=result.history,
-        candidate_scores=scores[0],
-        promoted_scores=None if spec.promoted is None else scores[1],
+        candidate_scores=scores[0].dice,
+        promoted_scores=None if spec.promoted is None else scores[1].dice,
+        candidate_surface=scores[0].surface,
+        promoted_surface=None if spec.promoted is None else scores[1].surface,
         seconds={
             "prepare": prepared_at - start,
             "train": trained_at - prepared_at,
@@ -186,6 +188,7 @@ def _settings(spec: TrainingSpec, mirror: Sequence[PatientAxis]) -> TrainingSett
         seed=spec.seed,
         schedule=spec.schedule,
         deep_supervision=spec.deep_supervision,
+        checkpoint_seconds=spec.checkpoint_seconds,
         augmentation=AugmentationSettings(mirror=_mirror_probabilities(mirror)),
     )
     if spec.loss is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ufseg.engine.kept import CHECKPOINT_FILE, TrainingChoice, checkpoint_step, read_choice, write_choice
 from ufseg.engine.requests import TrainingRequest
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
 from ufseg.errors import ConflictError
 from ufseg.evaluation.summary import summarise
 from ufseg.images.case_files import CaseFiles
+from ufseg.images.class_table import ClassTable
 from ufseg.networks.model_folder import DESCRIPTION_FILE, WEIGHTS_FILE, read_description
 from ufseg.workspace.models import NewVersion
 from ufseg.workspace.records import Job, LabelRevision, ModelVersion, Scores, Task, VersionScores
@@ -17,6 +20,10 @@ from ufseg.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from ufseg.evaluation.gate import GateDecision
+
+
+CHECKPOINT_SECONDS = 10.0
+"""What an interruption costs at most, or 30 times what writing a checkpoint takes if that is more."""
 
 
 def require_training_cases(workspace: Workspace, task_id: str) -> list[LabelRevision]:
@@ -49,37 +56,44 @@ class Training:
         self._workspace = workspace
         self._job = job
         self._request = TrainingRequest.model_validate(job.request)
-        self._model = workspace.job_folder(job.id) / "model"
+        self._folder = workspace.job_folder(job.id)
+        self._model = self._folder / "model"
+        self._choice: TrainingChoice | None = None
         self._notes: list[str] = []
-        self._task: Task | None = None
-        self._revisions: list[LabelRevision] = []
-        self._promoted: ModelVersion | None = None
 
     def prepare(self) -> dict[str, Any]:
-        """The worker's specification, from the workspace as it is now."""
+        """The worker's specification: from the workspace as it is now, or as it was when the training began.
+
+        Raises:
+            ConflictError: no training case has a label.
+            StorageError: a model's files are damaged.
+        """
         workspace = self._workspace
-        self._task = task = workspace.tasks.get(self._job.task)
-        self._revisions = require_training_cases(workspace, task.id)
-        self._promoted = promoted = workspace.models.promoted(task.id)
-        self._model.parent.mkdir(parents=True, exist_ok=True)
+        task = workspace.tasks.get(self._job.task)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._choice = choice = read_choice(self._folder) or self._choose(task)
+        shutil.rmtree(self._model, ignore_errors=True)  # of an earlier start that was interrupted at its end
         return TrainingSpec(
             name=task.name,
             task=task.name,
             modality=task.modality,
             channels=task.channels,
-            classes=task.class_table,
-            training=self._files(self._revisions),
-            validation=self._files(workspace.revisions.latest(task.id, "validation")),
-            revisions=tuple(r.id for r in self._revisions),
-            promoted=None if promoted is None else workspace.model_folder(promoted.id),
-            continue_from_promoted=self._continues(task, promoted),
+            classes=ClassTable(entries=choice.classes),
+            training=self._files(choice.training),
+            validation=self._files(choice.validation),
+            revisions=choice.training,
+            promoted=None if choice.promoted is None else workspace.model_folder(choice.promoted),
+            continue_from_promoted=choice.continued,
             loss=self._request.loss,
             budget_seconds=self._request.budget_seconds,
             epochs=self._request.epochs,
             seed=self._request.seed,
             output=self._model,
-            prepared=self._model.with_name("prepared"),
-            new_cases=self._new_cases(promoted),
+            checkpoint=self._folder / CHECKPOINT_FILE,
+            checkpoint_seconds=CHECKPOINT_SECONDS,
+            resume="if possible" if checkpoint_step(self._folder) is not None else False,
+            prepared=self._folder / "prepared",
+            new_cases=choice.new_cases,
         ).model_dump(mode="json")
 
     def finish(self, outcome: dict[str, Any]) -> dict[str, Any]:
@@ -91,10 +105,19 @@ class Training:
         from ufseg.evaluation.gate import decide  # brings scipy, which would double the service's start
 
         found = TrainingOutcome.model_validate(outcome)
-        decision = decide(found.promoted_scores, found.candidate_scores)
-        version, promoted = self._keep(found, decision)
+        choice = self._begun()
+        decision = decide(
+            found.promoted_scores,
+            found.candidate_scores,
+            self._workspace.gate_rules.of_task(self._job.task),
+            promoted_surface=found.promoted_surface,
+            candidate_surface=found.candidate_surface,
+        )
+        # A service that died right after it had kept the version must not keep it twice.
+        version, promoted = self._workspace.models.of_job(self._job.id) or self._keep(choice, found, decision)
+        notes = [*choice.notes, *found.notes]
         if decision.outcome == "promote" and not promoted:
-            self._notes.append(
+            notes.append(
                 "While this training ran, another version was put into use, with which this one was not compared. "
                 "It is kept as a candidate; promote it yourself if it is better."
             )
@@ -104,33 +127,60 @@ class Training:
             "promoted": promoted,
             "gate": version.gate,
             "case_scores": {"candidate": found.candidate_scores, "promoted": found.promoted_scores},
+            "case_surface_scores": {"candidate": found.candidate_surface, "promoted": found.promoted_surface},
             "history": found.history,
             "seconds": found.seconds,
             "continued": found.continued,
-            "notes": [*self._notes, *found.notes],
+            "notes": notes,
         }
 
-    def _keep(self, found: TrainingOutcome, decision: GateDecision) -> tuple[ModelVersion, bool]:
+    def _keep(
+        self, choice: TrainingChoice, found: TrainingOutcome, decision: GateDecision
+    ) -> tuple[ModelVersion, bool]:
         description = read_description(self._model)
         store = self._workspace.store
-        promoted = self._promoted
         new = NewVersion(
             task=self._job.task,
-            parent=promoted.id if promoted is not None and found.continued else None,
+            parent=choice.promoted if found.continued else None,
             weights=store.adopt(self._model / WEIGHTS_FILE, ".safetensors"),
             description=store.adopt(self._model / DESCRIPTION_FILE, ".json"),
             plan=description.plan,
             classes=description.classes.entries,
-            trained_on=tuple(r.id for r in self._revisions),
+            trained_on=choice.training,
             loss=found.loss,
             scores=VersionScores(validation=_scores(found)),
             gate=decision.model_dump(mode="json"),
-            notes=(*self._notes, *found.notes),
+            notes=(*choice.notes, *found.notes),
             author=self._request.author,
             note=self._request.note,
+            job=self._job.id,
         )
         reason = decision.reason if decision.outcome == "promote" else None
-        return self._workspace.models.add(new, reason, None if promoted is None else promoted.id)
+        return self._workspace.models.add(new, reason, choice.promoted)
+
+    def _begun(self) -> TrainingChoice:
+        assert self._choice is not None, "prepare comes before finish"
+        return self._choice
+
+    def _choose(self, task: Task) -> TrainingChoice:
+        """What to train on, as the workspace is now; kept for a start after an interruption."""
+        workspace = self._workspace
+        revisions = require_training_cases(workspace, task.id)
+        promoted = workspace.models.promoted(task.id)
+        self._notes = []
+        choice = TrainingChoice(
+            promoted=None if promoted is None else promoted.id,
+            continued=self._continues(task, promoted),
+            training=tuple(r.id for r in revisions),
+            validation=tuple(r.id for r in workspace.revisions.latest(task.id, "validation")),
+            classes=task.classes,
+            new_cases=_new_cases(revisions, promoted),
+            notes=tuple(self._notes),
+        )
+        # A checkpoint without its choice belongs to nothing.
+        (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+        write_choice(self._folder, choice)
+        return choice
 
     def _continues(self, task: Task, promoted: ModelVersion | None) -> bool:
         if promoted is None or self._request.start == "scratch":
@@ -144,15 +194,10 @@ class Training:
             )
         return not added
 
-    def _new_cases(self, promoted: ModelVersion | None) -> tuple[str, ...]:
-        """Cases whose newest revision the promoted version has not seen."""
-        seen = set() if promoted is None else set(promoted.trained_on)
-        return tuple(r.case for r in self._revisions if r.id not in seen)
-
-    def _files(self, revisions: Sequence[LabelRevision]) -> tuple[CaseFiles, ...]:
+    def _files(self, revisions: Sequence[str]) -> tuple[CaseFiles, ...]:
         workspace = self._workspace
         files = []
-        for revision in revisions:
+        for revision in map(workspace.revisions.get, revisions):
             case = workspace.cases.get(revision.case)
             files.append(
                 CaseFiles(
@@ -167,8 +212,20 @@ class Training:
         return tuple(files)
 
 
+def _new_cases(revisions: Sequence[LabelRevision], promoted: ModelVersion | None) -> tuple[str, ...]:
+    """Cases whose newest revision the promoted version has not seen."""
+    seen = set() if promoted is None else set(promoted.trained_on)
+    return tuple(r.case for r in revisions if r.id not in seen)
+
+
 def _scores(found: TrainingOutcome) -> Scores | None:
     if not found.candidate_scores:
         return None
-    summary = summarise(found.candidate_scores)
-    return Scores(cases=summary.cases, mean=summary.mean, per_class=summary.per_class)
+    dice, surface = summarise(found.candidate_scores), summarise(found.candidate_surface)
+    return Scores(
+        cases=dice.cases,
+        mean=dice.mean,
+        per_class=dice.per_class,
+        surface_mean=surface.mean,
+        surface_per_class=surface.per_class,
+    )

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from ufseg.errors import InputError
+from ufseg.evaluation.rule import GateRule
 from ufseg.evaluation.statistics import PairedTest, paired_test
 from ufseg.evaluation.summary import CaseScores, Summary, summarise
 
-
-class GateRule(BaseModel):
-    """When a candidate is better.
-
-    Args:
-        min_cases: with fewer counted validation cases the choice is left to the person.
-        max_class_drop: the mean Dice of no class may fall by more than this.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_cases: int = Field(default=3, ge=1)
-    max_class_drop: float = Field(default=0.02, ge=0)
+Outcome = Literal["promote", "keep", "ask"]
 
 
 class GateDecision(BaseModel):
@@ -36,11 +26,15 @@ class GateDecision(BaseModel):
         promoted_mean, candidate_mean: mean Dice.
         promoted_per_class, candidate_per_class: mean Dice by class name.
         test: paired test over the cases' means; None without a promoted model or without cases.
+        promoted_surface_mean, candidate_surface_mean: mean surface Dice.
+        promoted_surface_per_class, candidate_surface_per_class: mean surface Dice by class name.
+        surface_test: paired test over the cases' mean surface Dice.
+        rule: by which it was decided.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    outcome: Literal["promote", "keep", "ask"]
+    outcome: Outcome
     reason: str
     cases: int
     promoted_mean: float | None
@@ -48,27 +42,63 @@ class GateDecision(BaseModel):
     promoted_per_class: dict[str, float | None] | None
     candidate_per_class: dict[str, float | None]
     test: PairedTest | None
+    promoted_surface_mean: float | None
+    candidate_surface_mean: float | None
+    promoted_surface_per_class: dict[str, float | None] | None
+    candidate_surface_per_class: dict[str, float | None]
+    surface_test: PairedTest | None
+    rule: GateRule
 
 
-def decide(promoted: CaseScores | None, candidate: CaseScores, rule: GateRule | None = None) -> GateDecision:
+def decide(
+    promoted: CaseScores | None,
+    candidate: CaseScores,
+    rule: GateRule | None = None,
+    *,
+    promoted_surface: CaseScores | None = None,
+    candidate_surface: CaseScores | None = None,
+) -> GateDecision:
     """Compare a candidate with the promoted model on the same validation cases.
 
     The first version of a task is promoted: without one there is no prediction. Otherwise the candidate's mean Dice
-    must be higher, and no class may lose more than ``rule.max_class_drop``. Classes that only one of them knows are
-    not compared. The p-value is told, not decided by: few validation cases hardly ever reach significance.
+    must be higher, and no class may lose more than ``rule.max_class_drop`` of Dice or ``rule.max_surface_drop`` of
+    surface Dice. Classes that only one of them knows are not compared. The p-values are told, not decided by: few
+    validation cases hardly ever reach significance.
 
     Args:
-        promoted: scores of the promoted model, or None if there is none yet.
-        candidate: scores of the candidate.
+        promoted: Dice of the promoted model, or None if there is none yet.
+        candidate: Dice of the candidate.
         rule: None means the defaults.
+        promoted_surface, candidate_surface: their surface Dice on the same cases; None where it was not measured.
 
     Raises:
         InputError: the two were not scored on the same cases.
     """
     rule = rule or GateRule()
-    new = summarise(candidate)
+    surface_alone = summarise(candidate_surface or {})
     if promoted is None:
-        return _decision("promote", _first(new), None, new, None)
+        new = summarise(candidate)
+        return _decision("promote", _first(new), rule, _Pair(None, new, None), _Pair(None, surface_alone, None))
+    dice = _compare(promoted, candidate)
+    surface = _compare(promoted_surface or {}, candidate_surface or {})
+    outcome, reason = _judge(dice, surface, rule)
+    return _decision(outcome, reason, rule, dice, surface)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One metric of the model in use, None without one, and of the candidate; both on the cases that count."""
+
+    old: Summary | None
+    new: Summary
+    test: PairedTest | None
+
+    @property
+    def cases(self) -> int:
+        return 0 if self.old is None else self.old.cases
+
+
+def _compare(promoted: CaseScores, candidate: CaseScores) -> _Pair:
     if set(promoted) != set(candidate):
         missing = sorted(set(promoted) ^ set(candidate))
         raise InputError(
@@ -76,38 +106,46 @@ def decide(promoted: CaseScores | None, candidate: CaseScores, rule: GateRule | 
             f"{len(candidate)}; not in both: {', '.join(missing[:5])}). Score both on the same validation cases."
         )
     old, new = (summarise(scores) for scores in _comparable(promoted, candidate))
-    both = [case for case, mean in old.per_case.items() if mean is not None]
-    if old.mean is None or new.mean is None or len(both) < rule.min_cases:
-        few = f"{len(both)} validation case{'' if len(both) == 1 else 's'}"
-        numbers = (
-            f" (mean Dice {old.mean:.3f} → {new.mean:.3f})" if old.mean is not None and new.mean is not None else ""
-        )
-        reason = (
+    return _Pair(old, new, _test(old, new))
+
+
+def _judge(dice: _Pair, surface: _Pair, rule: GateRule) -> tuple[Outcome, str]:
+    old, new = dice.old, dice.new
+    if old is None or old.mean is None or new.mean is None or dice.cases < rule.min_cases:
+        few = f"{dice.cases} validation case{'' if dice.cases == 1 else 's'}"
+        known = old is not None and old.mean is not None and new.mean is not None
+        numbers = f" (mean Dice {old.mean:.3f} → {new.mean:.3f})" if known and old is not None else ""
+        return "ask", (
             f"Only {few} could be compared{numbers} and at least {rule.min_cases} are needed to decide; "
             "look at the candidate's segmentations and promote it yourself if they are better."
         )
-        return _decision("ask", reason, old, new, _test(old, new, both))
-    change = f"mean Dice {old.mean:.3f} → {new.mean:.3f} on {len(both)} validation cases"
-    test = _test(old, new, both)
-    p = f", p = {test.p_value:.3f}" if test else ""
-    drops = {
-        name: (before, after)
-        for name, before in old.per_class.items()
-        if before is not None
-        and (after := new.per_class.get(name)) is not None
-        and before - after > rule.max_class_drop
-    }
+    change = f"mean Dice {old.mean:.3f} → {new.mean:.3f} on {dice.cases} validation cases"
+    p = f", p = {dice.test.p_value:.3f}" if dice.test else ""
     if new.mean <= old.mean:
         worse = "is not better" if new.mean > old.mean - 0.0005 else "is worse"
-        return _decision("keep", f"The candidate {worse}: {change}{p}. The promoted model stays.", old, new, test)
-    if drops:
-        name, (before, after) = max(drops.items(), key=lambda item: item[1][0] - item[1][1])
-        reason = (
-            f"The candidate is better on average ({change}{p}), but {name} falls from {before:.3f} to {after:.3f}, "
-            f"more than the {rule.max_class_drop:.3f} allowed. The promoted model stays."
-        )
-        return _decision("keep", reason, old, new, test)
-    return _decision("promote", f"The candidate is better: {change}{p}.", old, new, test)
+        return "keep", f"The candidate {worse}: {change}{p}. The promoted model stays."
+    for metric, pair, allowed in (
+        ("Dice", dice, rule.max_class_drop),
+        ("surface Dice", surface, rule.max_surface_drop),
+    ):
+        drop = None if allowed is None else _largest_drop(pair, allowed)
+        if drop is not None:
+            name, before, after = drop
+            return "keep", (
+                f"The candidate is better on average ({change}{p}), but {name} falls from {before:.3f} to {after:.3f} "
+                f"in {metric}, more than the {allowed:.3f} allowed. The promoted model stays."
+            )
+    return "promote", f"The candidate is better: {change}{p}."
+
+
+def _largest_drop(pair: _Pair, allowed: float) -> tuple[str, float, float] | None:
+    """The class that loses most, before and after, if that is more than allowed."""
+    drops = [
+        (name, before, after)
+        for name, before in (pair.old.per_class if pair.old else {}).items()
+        if before is not None and (after := pair.new.per_class.get(name)) is not None and before - after > allowed
+    ]
+    return max(drops, key=lambda drop: drop[1] - drop[2], default=None)
 
 
 def _comparable(promoted: CaseScores, candidate: CaseScores) -> tuple[CaseScores, CaseScores]:
@@ -135,22 +173,29 @@ def _first(new: Summary) -> str:
     return f"This is the first version of the task: mean Dice {new.mean:.3f} on {cases}."
 
 
-def _test(old: Summary, new: Summary, cases: list[str]) -> PairedTest | None:
-    before = [value for c in cases if (value := old.per_case[c]) is not None]
-    after = [value for c in cases if (value := new.per_case[c]) is not None]
-    return paired_test(before, after) if cases else None
+def _test(old: Summary, new: Summary) -> PairedTest | None:
+    pairs = [
+        (before, after)
+        for case, before in old.per_case.items()
+        if before is not None and (after := new.per_case[case]) is not None
+    ]
+    return paired_test([before for before, _ in pairs], [after for _, after in pairs]) if pairs else None
 
 
-def _decision(
-    outcome: Literal["promote", "keep", "ask"], reason: str, old: Summary | None, new: Summary, test: PairedTest | None
-) -> GateDecision:
+def _decision(outcome: Outcome, reason: str, rule: GateRule, dice: _Pair, surface: _Pair) -> GateDecision:
     return GateDecision(
         outcome=outcome,
         reason=reason,
-        cases=new.cases,
-        promoted_mean=old.mean if old else None,
-        candidate_mean=new.mean,
-        promoted_per_class=old.per_class if old else None,
-        candidate_per_class=new.per_class,
-        test=test,
+        cases=dice.new.cases,
+        promoted_mean=dice.old.mean if dice.old else None,
+        candidate_mean=dice.new.mean,
+        promoted_per_class=dice.old.per_class if dice.old else None,
+        candidate_per_class=dice.new.per_class,
+        test=dice.test,
+        promoted_surface_mean=surface.old.mean if surface.old else None,
+        candidate_surface_mean=surface.new.mean,
+        promoted_surface_per_class=surface.old.per_class if surface.old else None,
+        candidate_surface_per_class=surface.new.per_class,
+        surface_test=surface.test,
+        rule=rule,
     )

@@ -62,7 +62,7 @@ def serve(
         start_logging(opened.folder)
         listening = _listen(port)
         actual = listening.getsockname()[1]
-        with Engine(opened, device, warm=True) as engine:
+        with Engine(opened, device, warm=True, resume=True) as engine:
             token = secrets.token_urlsafe(32)
             hosts = [f"{ADDRESS}:{actual}", f"localhost:{actual}"]
             app = create_app(opened, engine, token, hosts, model_folders=model_folders)

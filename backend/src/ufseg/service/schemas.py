@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from ufseg.evaluation.rule import GateRule
 from ufseg.images.class_table import BACKGROUND, ClassEntry, ClassTable, Name
 from ufseg.plans.plan import Modality
 from ufseg.workspace.tasks import DEFAULT_VALIDATION_FRACTION
@@ -66,6 +67,17 @@ class RestoreRequest(Body):
     revision: str
     author: str = Field(min_length=1, max_length=200)
     note: str = Field(default="", max_length=10_000)
+
+
+class GateRuleRequest(GateRule):
+    """A rule for a task's gate; what is left out gets its default."""
+
+    author: str = Field(min_length=1, max_length=200)
+    note: str = Field(default="", max_length=2000)
+
+    def rule(self) -> GateRule:
+        """The rule alone."""
+        return GateRule.model_validate(self.model_dump(exclude={"author", "note"}))
 
 
 class PromotionRequest(Body):

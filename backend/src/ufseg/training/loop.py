@@ -40,6 +40,8 @@ MAX_GRADIENT_NORM = 12.0
 # On a GPU reading the loss waits for the step to finish, so it is read now and then only.
 GPU_STEPS_PER_READING = 10
 SECONDS_PER_REPORT = 0.5
+# Of what writing a checkpoint took: it must not slow the training of a large network.
+SHORTEST_TIMES_BETWEEN = 30
 
 
 class Loop:
@@ -119,6 +121,7 @@ class Loop:
 
     def _run(self, progress: ProgressCallback, cancelled: CancelCheck) -> None:
         reported = written = time.monotonic()
+        writing = 0.0
         self._report(progress)
         while True:
             fraction, finished, stopped = self._decide(cancelled)
@@ -139,9 +142,10 @@ class Loop:
                 self._read()
                 self._report(progress)
                 reported = now
-            if now - written >= self._settings.checkpoint_seconds:
+            if now - written >= max(self._settings.checkpoint_seconds, SHORTEST_TIMES_BETWEEN * writing):
                 self._save()
-                written = now
+                written = time.monotonic()
+                writing = written - now
         self._note()
         self._seconds_before, self._started = self.seconds, time.monotonic()
         self._save()

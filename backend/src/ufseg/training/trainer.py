@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ufseg.errors import DatasetError, InputError
+from ufseg.errors import ConflictError, DatasetError, InputError, StorageError
 from ufseg.networks.device import Device
 from ufseg.networks.memory import memory_errors
 from ufseg.plans.plan import Plan
@@ -54,7 +55,7 @@ def train(
     validation: Sequence[TrainingCase] = (),
     new_cases: Collection[str] = (),
     checkpoint: Path | None = None,
-    resume: bool = False,
+    resume: bool | Literal["if possible"] = False,
     ranks: Ranks | None = None,
     progress: ProgressCallback = ignore_progress,
     cancelled: CancelCheck = never_cancelled,
@@ -78,7 +79,7 @@ def train(
         validation: cases whose loss the schedule "paper" goes by, at least one there; "one-cycle" ignores them.
         new_cases: ids of the cases that `initial` was not trained on; see `sampling.PatchSampler`.
         checkpoint: file to write every `settings.checkpoint_seconds`, on a cancel and at the end, or None.
-        resume: continue from `checkpoint`.
+        resume: continue from `checkpoint`; "if possible": begin anew, with a note, where it cannot be used.
         ranks: the processes that train together, each called with the same arguments; only the first writes the
             checkpoint, reports and is asked whether to stop. None: this one alone.
         progress: told about twice a second.
@@ -115,7 +116,12 @@ def train(
     )
     with memory_errors(device, f"a network of up to {plan.features[-1]} features and {step_in_words(plan)}", ADVICE):
         loop = Loop(work)
-        if resume:
+        if resume == "if possible":
+            try:
+                loop.resume()
+            except (StorageError, ConflictError) as error:  # read before anything of the loop was changed
+                loop.notes.append(f"{error} It was done anew from the beginning.")
+        elif resume:
             loop.resume()
         loop.run(progress, cancelled)
         return TrainingResult(

@@ -38,6 +38,10 @@ class Jobs:
                 started=None,
                 finished=None,
                 version=1,
+                resumes=False,
+                interruptions=0,
+                resumed_from=None,
+                notes=[],
             )
             session.add(row)
             return _record(row)
@@ -55,6 +59,10 @@ class Jobs:
             row.started = job.started
             row.finished = job.finished
             row.version = job.version
+            row.resumes = job.resumes
+            row.interruptions = job.interruptions
+            row.resumed_from = job.resumed_from
+            row.notes = list(job.notes)
 
     def get(self, job_id: str) -> Job:
         """The job with this id; raises NotFoundError."""
@@ -73,8 +81,9 @@ class Jobs:
             return [_record(row) for row in session.scalars(query)]
 
     def unfinished(self) -> Sequence[Job]:
-        """Jobs that are queued or running according to the database."""
-        query = select(JobRow).where(JobRow.state.not_in(FINAL_STATES)).order_by(JobRow.created, JobRow.id)
+        """Jobs that are queued, running, or interrupted but to go on, according to the database; oldest first."""
+        left = JobRow.state.not_in(FINAL_STATES) | JobRow.resumes
+        query = select(JobRow).where(left).order_by(JobRow.created, JobRow.id)
         with self._database.reading() as session:
             return [_record(row) for row in session.scalars(query)]
 
@@ -98,5 +107,9 @@ def _record(row: JobRow) -> Job:
             "started": row.started,
             "finished": row.finished,
             "version": row.version,
+            "resumes": row.resumes,
+            "interruptions": row.interruptions,
+            "resumed_from": row.resumed_from,
+            "notes": row.notes,
         }
     )

@@ -36,6 +36,7 @@ class NewVersion:
     notes: tuple[str, ...] = ()
     author: str = ""
     note: str = ""
+    job: str | None = None
 
 
 class Models:
@@ -106,6 +107,17 @@ class Models:
             if promoted and promote is not None:
                 _append(session, new.task, row.id, promote, "gate", rollback=False)
             return _records(session, [row])[0], promoted
+
+    def of_job(self, job_id: str) -> tuple[ModelVersion, bool] | None:
+        """The version that a training made, and whether the gate promoted it; None if it has made none."""
+        with self._database.reading() as session:
+            row = session.scalar(select(ModelVersionRow).where(ModelVersionRow.job == job_id))
+            if row is None:
+                return None
+            by_gate = select(PromotionRow.id).where(
+                PromotionRow.model_version == row.id, PromotionRow.author == "gate", PromotionRow.rollback.is_(False)
+            )
+            return _records(session, [row])[0], session.scalar(by_gate) is not None
 
     def add_installed(self, new: NewVersion, reason: str) -> tuple[ModelVersion, bool]:
         """Keep a finished model, unless the task has it already, and promote it where the task has none in use.
@@ -192,6 +204,7 @@ def _insert(session: Session, new: NewVersion) -> ModelVersionRow:
         author=new.author,
         note=new.note,
         created=now(),
+        job=new.job,
     )
     session.add(row)
     session.flush()
@@ -265,6 +278,7 @@ def _records(session: Session, rows: Sequence[ModelVersionRow]) -> list[ModelVer
                 "note": row.note,
                 "status": status(row.id),
                 "created": row.created,
+                "job": row.job,
             }
         )
         for row in rows

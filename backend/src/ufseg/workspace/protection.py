@@ -14,6 +14,7 @@ APPEND_ONLY = (
     "label_revisions",
     "model_versions",
     "promotions",
+    "gate_rules",
     "case_images",
     "files",
     "workspace_identity",

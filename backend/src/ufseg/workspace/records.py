@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ufseg.evaluation.rule import GateRule
 from ufseg.images.case_files import Region
 from ufseg.images.class_table import ClassEntry, ClassTable
 from ufseg.images.geometry import Geometry
@@ -162,11 +163,16 @@ class Loss(Record):
 
 
 class Scores(Record):
-    """Whole-volume Dice on frozen validation cases; None where no case counts."""
+    """Whole-volume Dice and surface Dice on frozen validation cases; None where no case counts.
+
+    The surface's are None, and empty, in versions from before ufseg measured them.
+    """
 
     cases: int
     mean: float | None
     per_class: dict[str, float | None]
+    surface_mean: float | None = None
+    surface_per_class: dict[str, float | None] = Field(default_factory=dict)
 
 
 class PublishedScores(Record):
@@ -199,6 +205,7 @@ class ModelVersion(Record):
         origin: trained in this workspace, or installed as a finished model.
         gate: the decision taken when it was made, None where none was taken.
         status: promoted = in use now, retired = was in use before, candidate = never was.
+        job: the training that made it, None where none is known.
     """
 
     id: str
@@ -219,6 +226,7 @@ class ModelVersion(Record):
     note: str
     status: VersionStatus
     created: datetime
+    job: str | None = None
 
 
 class Promotion(Record):
@@ -234,6 +242,17 @@ class Promotion(Record):
     reason: str
     author: str
     rollback: bool
+    created: datetime
+
+
+class GateRuleChange(Record):
+    """One entry of the log of a task's gate rules; the newest counts, and without any the default rule does."""
+
+    id: int
+    task: str
+    rule: GateRule
+    author: str
+    note: str
     created: datetime
 
 
@@ -254,7 +273,15 @@ class JobError(Record):
 
 
 class Job(Record):
-    """Training or prediction under way or done. `version` grows with every change, for long polls."""
+    """Training or prediction under way or done.
+
+    Args:
+        version: grows with every change, for long polls.
+        resumes: of an interrupted one: it goes on by itself when the service starts again.
+        interruptions: how often in a row it was interrupted without having come further.
+        resumed_from: step of the checkpoint from which a training went on, None if it began anew.
+        notes: what happened to it on its way, in sentences.
+    """
 
     id: str
     task: str
@@ -268,6 +295,10 @@ class Job(Record):
     started: datetime | None
     finished: datetime | None
     version: int
+    resumes: bool = False
+    interruptions: int = 0
+    resumed_from: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:

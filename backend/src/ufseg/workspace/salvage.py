@@ -76,7 +76,7 @@ def _readable(damaged: Path, table: str) -> Iterator[dict[str, Any]]:
 
 def _complete(connection: Connection) -> None:
     if connection.execute(select(SchemaVersionRow.version)).first() is None:
-        connection.execute(insert(SchemaVersionRow).values(version=int(schema.HEAD)))
+        connection.execute(insert(SchemaVersionRow).values(version=schema.LAST_OWN_VERSION))
     if connection.execute(select(AlembicVersionRow.version_num)).first() is None:
         connection.execute(insert(AlembicVersionRow).values(version_num=schema.HEAD))
     if connection.execute(select(IdentityRow.id)).first() is None:

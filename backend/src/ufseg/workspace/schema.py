@@ -12,10 +12,12 @@ from ufseg.errors import StorageError
 from ufseg.workspace import protection
 from ufseg.workspace.tables import AlembicVersionRow, Base, IdentityRow, SchemaVersionRow
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration under ``migrations/versions``."""
 
-_LAST_OWN_VERSION = 3
+LAST_OWN_VERSION = 3
+"""What programs from before Alembic read."""
+
 _KNOWN = tuple(f"{number:04d}" for number in range(1, int(HEAD) + 1))
 
 
@@ -23,7 +25,7 @@ def create(connection: Connection, workspace_id: str | None = None) -> None:
     """Make all tables of the present layout in an empty database, of a new workspace or of the one with this id."""
     Base.metadata.create_all(connection)
     protection.install(connection)
-    connection.execute(insert(SchemaVersionRow).values(version=_LAST_OWN_VERSION))
+    connection.execute(insert(SchemaVersionRow).values(version=LAST_OWN_VERSION))
     connection.execute(insert(AlembicVersionRow).values(version_num=HEAD))
     own = workspace_id or secrets.token_hex(16)
     connection.execute(insert(IdentityRow).values(id=own, created=datetime.now(timezone.utc)))

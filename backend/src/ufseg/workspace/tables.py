@@ -176,6 +176,7 @@ class ModelVersionRow(Base):
     author: Mapped[str]
     note: Mapped[str]
     created: Mapped[datetime]
+    job: Mapped[str | None] = mapped_column(Id)
 
 
 class PromotionRow(Base):
@@ -188,6 +189,18 @@ class PromotionRow(Base):
     reason: Mapped[str]
     author: Mapped[str]
     rollback: Mapped[bool]
+    created: Mapped[datetime]
+
+
+class GateRuleRow(Base):
+    """Rules of tasks' gates, append-only; `id` gives their order and the newest one counts."""
+
+    __tablename__ = "gate_rules"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task: Mapped[str] = mapped_column(ForeignKey("tasks.id"), index=True)
+    rule: Mapped[dict[str, Any]]
+    author: Mapped[str]
+    note: Mapped[str]
     created: Mapped[datetime]
 
 
@@ -207,3 +220,7 @@ class JobRow(Base):
     started: Mapped[datetime | None]
     finished: Mapped[datetime | None]
     version: Mapped[int]
+    resumes: Mapped[bool]
+    interruptions: Mapped[int]
+    resumed_from: Mapped[int | None]
+    notes: Mapped[list[str]]

@@ -12,6 +12,7 @@ from ufseg.workspace.cases import Cases
 from ufseg.workspace.database import Database
 from ufseg.workspace.disk import make_folder, storage_errors
 from ufseg.workspace.files import Files
+from ufseg.workspace.gate_rules import GateRules
 from ufseg.workspace.history import History
 from ufseg.workspace.jobs import Jobs
 from ufseg.workspace.lock import WorkspaceLock
@@ -35,7 +36,7 @@ class Workspace:
         migrate: whether the database of an older ufseg may be brought up to date.
 
     Attributes:
-        files, tasks, cases, revisions, history, models, jobs: what is in it.
+        files, tasks, cases, revisions, history, models, gate_rules, jobs: what is in it.
         store: the content-addressed files.
 
     Raises:
@@ -57,6 +58,7 @@ class Workspace:
         self.revisions = Revisions(self._database, self.files)
         self.history = History(self._database, self.files)
         self.models = Models(self._database)
+        self.gate_rules = GateRules(self._database)
         self.jobs = Jobs(self._database)
         self._model_folders = ModelFolders(self.folder, self.store)
 

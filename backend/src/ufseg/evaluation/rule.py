@@ -1,0 +1,21 @@
+"""The rule by which the gate decides; apart from the gate, which brings scipy."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GateRule(BaseModel):
+    """When a candidate is better: its mean Dice is higher, on enough cases, and no class pays for it.
+
+    Args:
+        min_cases: with fewer counted validation cases the choice is left to the person.
+        max_class_drop: the mean Dice of no class may fall by more than this.
+        max_surface_drop: the mean surface Dice of no class may fall by more than this; None does not look at it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_cases: int = Field(default=3, ge=1, le=10_000)
+    max_class_drop: float = Field(default=0.02, ge=0, le=1)
+    max_surface_drop: float | None = Field(default=0.05, ge=0, le=1)
