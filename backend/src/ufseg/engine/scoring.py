@@ -59,16 +59,22 @@ def score_models(
         reference = crop(whole_reference, case)
         for which, predictor in enumerate(predictors):
             raise_if_cancelled(cancelled)
-            done = number * len(predictors) + which
-            progress(Progress(done / total, f"scoring validation case {number + 1} of {len(cases)}"))
+            stage = f"scoring validation case {number + 1} of {len(cases)}"
+            within = _within(progress, stage, number * len(predictors) + which, total)
+            within(Progress(0.0, stage))
             # Of the whole image, as the model will be used; what was not annotated is not judged.
-            prediction = crop(predictor.predict(image, cancelled=cancelled), case)
+            prediction = crop(predictor.predict(image, within, cancelled), case)
             raise_if_cancelled(cancelled)
             known = set(predictor.description.classes.names)
             found = {name: score for name, score in score_case(prediction, reference, classes).items() if name in known}
             scores[which].dice[case.id] = _of(found, DICE.name)
             scores[which].surface[case.id] = _of(found, SURFACE_DICE.name)
     return scores
+
+
+def _within(progress: ProgressCallback, stage: str, done: int, total: int) -> ProgressCallback:
+    """Progress of one of `total` predictions as that of all."""
+    return lambda part: progress(Progress((done + part.fraction) / total, stage))
 
 
 def _of(scores: dict[str, ClassScores], metric: str) -> dict[str, float | None]:

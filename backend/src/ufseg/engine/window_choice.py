@@ -69,7 +69,7 @@ def choose_window_scale(
     step = max(1, len(large) // MOST_CASES)
     ways = [Predictor(description, network, device, InferenceOptions(window_scale=scale)) for scale in (1, LARGER)]
     small, larger = score_models(ways, large[::step][:MOST_CASES], description.classes, ignore_progress, cancelled)
-    return LARGER if _mean(larger) > _mean(small) else 1
+    return LARGER if _mean(larger.dice) > _mean(small.dice) else 1
 
 
 def _mean(scores: Scores) -> float:
