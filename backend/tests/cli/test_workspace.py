@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from whole_workspace import fill_with_everything, flip_a_bit, records, stored
+from workspace_samples import add_task
 
 from ufseg.workspace import Workspace
 
@@ -60,3 +61,28 @@ def test_an_older_workspace_is_brought_up_to_date_only_when_asked(ufseg: Run, tm
     assert "ufseg workspace migrate" in done.stderr
     done = ufseg("workspace", "migrate", "--workspace", tmp_path)
     assert (done.returncode, "schema version 0004" in done.stdout) == (0, True), done.stderr
+
+
+def test_clean_removes_what_ended_jobs_left(ufseg: Run, tmp_path: Path) -> None:
+    with Workspace(tmp_path) as workspace:
+        task = add_task(workspace)
+        job = workspace.jobs.create(task.id, "training", {})
+        workspace.jobs.save(job.model_copy(update={"state": "failed"}))
+        workspace.job_folder(job.id).mkdir(parents=True)
+    done = ufseg("workspace", "clean", "--workspace", tmp_path)
+    assert (done.returncode, "Removed 1 folders of ended jobs" in done.stdout) == (0, True), done.stderr
+    assert not list((tmp_path / "jobs").iterdir())
+
+
+def test_a_task_gets_a_rule_of_its_own(ufseg: Run, tmp_path: Path) -> None:
+    with Workspace(tmp_path) as workspace:
+        add_task(workspace)
+    change = ("--min-cases", "8", "--max-surface-drop", "-1", "--author", "me", "--note", "noisy")
+    done = ufseg("tasks", "gate", "Squares", *change, "--workspace", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["min_cases: 8", "max_class_drop: 0.02", "max_surface_drop: any"]
+    assert "\tme\tnoisy\t8\t" in lines[-1]
+    done = ufseg("tasks", "gate", "Squares", "--max-class-drop", "2", "--workspace", tmp_path)
+    assert done.returncode == 1
+    assert "max_class_drop 2.0: Input should be less than or equal to 1." in done.stderr

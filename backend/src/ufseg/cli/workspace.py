@@ -148,3 +148,29 @@ def _say(sentence: str) -> None:
 
 def _quiet(progress: Progress) -> None:
     """With --json, nothing but the report is printed."""
+
+
+@app.command()
+def clean(
+    days: Annotated[float, typer.Option(min=0, help="So old a copy of a model version must be.")] = 30.0,
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+    database: DatabaseOption = None,
+) -> None:
+    """Remove derived files: what ended jobs left, abandoned uploads, copies of versions that are not in use.
+
+    No service may be running on the workspace; a service does the same when it starts.
+    """
+    from ufseg.workspace.checking import require_workspace
+    from ufseg.workspace.retention import remove_derived
+    from ufseg.workspace.workspace import Workspace
+
+    with Workspace(require_workspace(workspace), database) as opened:
+        lock = opened.lock()
+        try:
+            removed = remove_derived(opened, days)
+        finally:
+            lock.release()
+    _say(
+        f"Removed {removed.job_folders} folders of ended jobs and {removed.model_copies} copies of model versions "
+        f"({removed.bytes / 1e6:.1f} MB). Labels, images, versions and records are never removed."
+    )

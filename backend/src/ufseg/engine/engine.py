@@ -18,6 +18,7 @@ from ufseg.engine.trainings import Training, require_training_cases
 from ufseg.errors import ConflictError
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.records import Job, JobKind
+from ufseg.workspace.retention import remove_derived
 from ufseg.workspace.workspace import Workspace
 
 # Training takes what the machine has left: the service and the viewer's window must stay quick.
@@ -51,7 +52,7 @@ class Engine:
         self._closed = False
         self._device: dict[str, Any] | None = None
         self._board = JobBoard(workspace.jobs)
-        workspace.store.discard_unfinished()
+        remove_derived(workspace)
         logs = workspace.folder / "logs"
         self._lanes = {
             kind: Lane(
