@@ -18,6 +18,7 @@ from ufseg.cli.plan import plan
 from ufseg.cli.predict import predict
 from ufseg.cli.serve import serve
 from ufseg.cli.tasks import app as tasks_app
+from ufseg.cli.tokens import app as tokens_app
 from ufseg.cli.train import train
 from ufseg.cli.workspace import app as workspace_app
 
@@ -53,6 +54,7 @@ app.command()(predict)
 app.command()(evaluate)
 app.command("compare-losses")(compare_losses)
 app.add_typer(models_app, name="models")
+app.add_typer(tokens_app, name="tokens")
 app.add_typer(workspace_app, name="workspace")
 
 

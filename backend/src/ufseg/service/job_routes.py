@@ -14,6 +14,8 @@ from ufseg.service.events import EventStream, JobEvents
 from ufseg.service.schemas import GateRuleRequest, PromotionRequest, RollbackRequest
 from ufseg.service.watching import JobWatch
 from ufseg.workspace.records import GateRuleChange, Job, ModelVersion, Promotion
+from ufseg.errors import RefusedError
+from ufseg.workspace.audit import current_actor
 from ufseg.workspace.workspace import Workspace
 
 WaitSeconds = Annotated[float, Query(ge=0, le=60, description="Long poll: answer when the job has changed.")]
@@ -77,7 +79,9 @@ def job_routes(engine: Engine) -> APIRouter:
 
     @router.post("/jobs/{job}/cancel")
     def cancel(job: str) -> Job:
-        """Stop a job; one that has ended stays as it is."""
+        """Stop a job; one that has ended stays as it is. Trainings are stopped by maintainers only."""
+        if engine.job(job).kind == "training" and current_actor().role != "maintainer":
+            raise RefusedError("A training is stopped by a maintainer only. Ask one.")
         return engine.cancel(job)
 
     return router
