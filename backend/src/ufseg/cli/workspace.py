@@ -13,6 +13,7 @@ from ufseg.progress import Progress
 
 if TYPE_CHECKING:
     from ufseg.workspace.checking import CheckReport, Problem
+    from ufseg.workspace.records import AuditEntry
 
 app = typer.Typer(help="Make, check, back up and repair a workspace.", no_args_is_help=True)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
@@ -135,7 +136,7 @@ def audit(
     from ufseg.workspace.checking import require_workspace
     from ufseg.workspace.workspace import Workspace
 
-    entries = []
+    entries: list[AuditEntry] = []
     with Workspace(require_workspace(workspace), database) as opened:
         while more := opened.audit.entries(after=entries[-1].id if entries else 0):
             entries += more

@@ -69,6 +69,8 @@ def _sentence(problems: Sequence[dict[str, Any]]) -> str:
 def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
+    if status == 400:  # FastAPI's word for a body that is not even text
+        return failure(422, "ValidationError", "The body is no JSON in UTF-8. Correct it and send it again.")
     if status in (404, 405):
         detail = f"There is nothing at {request.method} {request.url.path}. See /openapi.json for what there is."
     return failure(status, _TYPES.get(status, "HTTPError"), detail)

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ufseg.errors import InputError
 from ufseg.workspace.disk import storage_errors
+
+if TYPE_CHECKING:
+    from cryptography.x509 import GeneralName
 
 CERTIFICATE_FILE, KEY_FILE = "certificate.pem", "key.pem"
 _VALID_DAYS, _RENEW_DAYS = 397, 30
@@ -92,9 +96,10 @@ def _self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ufseg")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ufseg")])
     now = datetime.now(timezone.utc)
     certificate = (
         x509.CertificateBuilder()
@@ -106,7 +111,7 @@ def _self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
         .not_valid_after(now + timedelta(days=_VALID_DAYS))
         .add_extension(x509.SubjectAlternativeName([_general_name(n) for n in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(private, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
@@ -114,7 +119,7 @@ def _self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
     return certificate.public_bytes(pem), key
 
 
-def _general_name(name: str) -> object:
+def _general_name(name: str) -> GeneralName:
     from cryptography import x509
 
     try:

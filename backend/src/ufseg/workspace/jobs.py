@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from ufseg.errors import NotFoundError
 from ufseg.workspace import audit, tasks
 from ufseg.workspace.database import Database, now
-from ufseg.workspace.records import FINAL_STATES, Job, JobKind, JobProgress, JobState
+from ufseg.workspace.records import FINAL_STATES, Job, JobKind, JobProgress
 from ufseg.workspace.tables import JobRow
 
 
@@ -82,7 +82,7 @@ class Jobs:
         with self._database.reading() as session:
             return [_record(row) for row in session.scalars(query)]
 
-    def counts(self) -> dict[tuple[JobKind, JobState], int]:
+    def counts(self) -> dict[tuple[str, str], int]:
         """How many jobs there are of each kind in each state."""
         query = select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
         with self._database.reading() as session:
