@@ -12,6 +12,7 @@ from ufseg import __version__
 from ufseg.cli.cases import app as cases_app
 from ufseg.cli.compare import compare_losses
 from ufseg.cli.console import errors_in_words
+from ufseg.cli.doctor import doctor
 from ufseg.cli.evaluate import evaluate
 from ufseg.cli.models import app as models_app
 from ufseg.cli.plan import plan
@@ -46,6 +47,7 @@ def _options(
 
 
 app.command()(serve)
+app.command()(doctor)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(cases_app, name="cases")
 app.command()(plan)
