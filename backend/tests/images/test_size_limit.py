@@ -41,13 +41,13 @@ def _bombs() -> dict[str, bytes]:
     nrrd = b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 30000 30000 30000\nencoding: gzip\n\n" + gzip.compress(
         bytes(9)
     )
-    mha = b"ObjectType = Image\nNDims = 3\nDimSize = 30000 30000 30000\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    mha = b"ObjectType = Image\nNDims = 3\nDimSize = 30000 30000 30000\nElementType = MET_UCHAR\n"
     return {
         "a.nii": _nifti((30000, 30000, 30000)),
         "b.nii.gz": gzip.compress(_nifti((30000, 30000, 30000))),
         "c.nii.gz": gzip.compress(_nifti((2**40, 2**40, 2), version=2)),
         "d.nrrd": nrrd,
-        "e.mha": mha + bytes(9),
+        "e.mha": mha + b"ElementDataFile = LOCAL\n" + bytes(9),
         "f.png": _png(2_000_000, 2_000_000),
     }
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from service_process import ServiceProcess, nrrd
+from tiny_models import write_squares_model
 from workspace_samples import sample
 
 from ufseg.images.case_files import CaseFiles
@@ -69,7 +70,8 @@ def test_names_are_neither_in_files_nor_logs_nor_metrics(tmp_path: Path) -> None
     converted = tmp_path / "in" / f"{OF_FILES[0]}.nrrd"
     write_image(converted, read_image(dicom))
     folder = tmp_path / "workspace"
-    with ServiceProcess(folder) as service:
+    write_squares_model(tmp_path / "models" / "squares")
+    with ServiceProcess(folder, "--models", str(tmp_path / "models")) as service:
         # What a careless client might send: the tags among the header's own fields, as ITK keeps them in NRRD.
         head, _, voxels = nrrd(sample(0).image, tmp_path).partition(b"\n\n")
         for extra in (
@@ -92,9 +94,8 @@ def test_names_are_neither_in_files_nor_logs_nor_metrics(tmp_path: Path) -> None
         service.refused("POST", f"/tasks/{task['id']}/cases", 422, json=body | {"images": [volume, volume]})
         service.refused("POST", "/tasks", 422, json={"name": OF_RECORDS[0], "modality": OF_RECORDS[1]})
         service.answer("GET", f"/cases/{OF_RECORDS[0]}")
-        job = service.wait(service.train(task, 0.5))
-        version = job["result"]["model_version"]
-        prediction = {"case": case["id"], "model_version": version}
+        version = service.post("/models/install", {"name": "squares", "task": "Squares"})["model_version"]
+        prediction = {"case": case["id"], "model_version": version["id"]}
         assert service.wait(service.post(f"/tasks/{task['id']}/predictions", prediction))["state"] == "succeeded"
         metrics = service.answer("GET", "/metrics").text
         audit = service.answer("GET", "/audit?limit=10000").text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
@@ -29,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 120
+_THREADS = 8
+_SWITCH_SECONDS = 0.0005
 
 
 def serve(
@@ -108,7 +113,7 @@ def serve(
                 _log.info("the certificate's SHA-256 fingerprint is %s", used.fingerprint)
             print(json.dumps(hello), file=answers, flush=True)
             _log.info("ufseg %s serves %s on %s port %d", __version__, opened.folder, host, actual)
-            server.run(sockets=[listening])
+            asyncio.run(_serve(server, listening))
 
 
 def _reserve_stdout() -> TextIO:
@@ -116,6 +121,14 @@ def _reserve_stdout() -> TextIO:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+    # `/health` and long polls are answered by this thread. It must not wait long for the interpreter while dozens of
+    # others, which read and write the workspace, want it too.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    current_default_thread_limiter().total_tokens = _THREADS
+    await server.serve(sockets=[listening])
 
 
 def _when_stdin_ends(end: Callable[[], None]) -> None:
