@@ -225,7 +225,7 @@ def _read_or_repair(path: Path, source: Path, header: NDArray[Any]) -> Any:
             return image
     with tempfile.TemporaryDirectory(prefix="ufseg-") as folder:
         copy = Path(folder) / "image.nii"
-        _unpack(source, copy, compressed=False)
+        _unpack(source, copy, compressed=False, most=source.stat().st_size)
         with copy.open("r+b") as file:
             file.write(_orthogonal(path, header).tobytes())
         return sitk.ReadImage(str(copy))

@@ -91,6 +91,22 @@ EXAMPLES: dict[str, Any] = {
     "PredictionRequest": {"case": _CASE},
     "TrainingRequest": {"budget_seconds": 60, "author": "reader"},
     "PromotionRequest": {"model_version": _VERSION, "reason": "better on small lesions", "author": "reader"},
+    "GateRuleRequest": {
+        "min_cases": 5,
+        "max_class_drop": 0.01,
+        "max_surface_drop": 0.05,
+        "author": "reader",
+        "note": "small structures count",
+    },
+    "GateRule": {"min_cases": 3, "max_class_drop": 0.02, "max_surface_drop": 0.05},
+    "GateRuleChange": {
+        "id": 1,
+        "task": _TASK,
+        "rule": {"min_cases": 5, "max_class_drop": 0.01, "max_surface_drop": 0.05},
+        "author": "reader",
+        "note": "small structures count",
+        "created": _WHEN,
+    },
     "RollbackRequest": {"reason": "misses small lesions", "author": "reader"},
     "InstallRequest": {"name": "hippocampus-mri", "author": "reader"},
     "Health": {

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from ufseg.engine.engine import Engine
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
+from ufseg.errors import RefusedError
 from ufseg.evaluation.rule import GateRule
 from ufseg.service.events import EventStream, JobEvents
 from ufseg.service.schemas import GateRuleRequest, PromotionRequest, RollbackRequest
 from ufseg.service.watching import JobWatch
-from ufseg.workspace.records import GateRuleChange, Job, ModelVersion, Promotion
-from ufseg.errors import RefusedError
 from ufseg.workspace.audit import current_actor
+from ufseg.workspace.records import GateRuleChange, Job, ModelVersion, Promotion
 from ufseg.workspace.workspace import Workspace
 
 WaitSeconds = Annotated[float, Query(ge=0, le=60, description="Long poll: answer when the job has changed.")]
