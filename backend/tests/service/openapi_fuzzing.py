@@ -66,7 +66,8 @@ def fuzz(service: ServiceProcess, examples: int, phases: str, ids: Json | None =
             str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(config),
             "run", f"{service.url}/openapi.json", "-H", f"Authorization: Bearer {service.hello['token']}",
             "--checks", CHECKS, "--phases", phases, "--max-examples", str(examples), "--seed", str(seed),
-            "--continue-on-failure", "--exclude-path", "/events", "--suppress-health-check", "all", "--request-timeout", "90", "--no-color",
+            "--continue-on-failure", "--exclude-path", "/events", "--suppress-health-check", "all",
+            "--request-timeout", "90", "--no-color",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     counted = _COUNT.search(done.stdout)

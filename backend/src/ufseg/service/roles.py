@@ -9,7 +9,9 @@ from ufseg.workspace.records import Role
 _READING = ("GET", "HEAD")
 _MAINTAINERS_READING = re.compile(r"/(audit|metrics)")
 _ANNOTATORS_WRITING = (
-    ("POST", re.compile(r"/files")),
+    ("POST", re.compile(r"/files(/.+)?")),
+    ("POST", re.compile(r"/uploads")),
+    ("PATCH", re.compile(r"/uploads/[^/]+")),
     ("POST", re.compile(r"/tasks/[^/]+/cases")),
     ("POST", re.compile(r"/tasks/[^/]+/predictions")),
     ("POST", re.compile(r"/cases/[^/]+/(revisions|restore)")),
