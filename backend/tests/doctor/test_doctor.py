@@ -23,7 +23,7 @@ from ufseg.workspace import Workspace
 
 def _run(workspace: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ufseg.cli.main", "doctor", "--workspace", str(workspace), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=os.environ | environment)
 
 
 def test_it_looks_at_everything_and_changes_nothing(tmp_path: Path) -> None:

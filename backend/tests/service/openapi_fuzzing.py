@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -69,6 +70,13 @@ def fuzz(service: ServiceProcess, examples: int, phases: str, ids: Json | None =
             "--continue-on-failure", "--exclude-path", "/events", "--suppress-health-check", "all",
             "--request-timeout", "90", "--no-color",
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            cwd=folder,
+            env=os.environ | {"PYTHONUTF8": "1"},
+        )
     counted = _COUNT.search(done.stdout)
     return FuzzReport(int(counted[1]) if counted else 0, done.returncode == 0, done.stdout + done.stderr)
