@@ -13,7 +13,7 @@ import ufseg
 PACKAGE = Path(ufseg.__file__).parent
 # Highest first; the parts of a layer may use each other, except those that are usable alone.
 LAYERS: list[set[str]] = [
-    {"cli", "service"},
+    {"cli", "doctor", "service"},
     {"engine", "comparison"},
     {"workspace"},
     {"training", "inference", "evaluation"},

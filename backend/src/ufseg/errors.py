@@ -52,6 +52,27 @@ class ConflictError(UfsegError):
     status: ClassVar[int] = 409
 
 
+class RefusedError(UfsegError):
+    """The token's role does not allow it."""
+
+    status: ClassVar[int] = 403
+
+
+class BusyError(UfsegError):
+    """Too much is waiting already; nothing was queued.
+
+    Args:
+        message: the sentence.
+        retry_after: seconds after which another try makes sense.
+    """
+
+    status: ClassVar[int] = 429
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class StorageError(UfsegError):
     """The workspace could not be written or read: full disk, missing permission, damaged file."""
 

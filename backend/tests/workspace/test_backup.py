@@ -93,7 +93,7 @@ def test_a_backup_in_which_somebody_worked_is_refused(workspace: Workspace, tmp_
     back_up(workspace, tmp_path / "backup")
     with Workspace(tmp_path / "backup") as copy:
         add_label(copy, copy.cases.of_task(task.id)[0], sample(7).label)
-    with pytest.raises(ConflictError, match="has 1 records that the workspace"):
+    with pytest.raises(ConflictError, match="has 2 records that the workspace"):
         back_up(workspace, tmp_path / "backup")
 
 

@@ -12,12 +12,14 @@ from ufseg import __version__
 from ufseg.cli.cases import app as cases_app
 from ufseg.cli.compare import compare_losses
 from ufseg.cli.console import errors_in_words
+from ufseg.cli.doctor import doctor
 from ufseg.cli.evaluate import evaluate
 from ufseg.cli.models import app as models_app
 from ufseg.cli.plan import plan
 from ufseg.cli.predict import predict
 from ufseg.cli.serve import serve
 from ufseg.cli.tasks import app as tasks_app
+from ufseg.cli.tokens import app as tokens_app
 from ufseg.cli.train import train
 from ufseg.cli.workspace import app as workspace_app
 
@@ -45,6 +47,7 @@ def _options(
 
 
 app.command()(serve)
+app.command()(doctor)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(cases_app, name="cases")
 app.command()(plan)
@@ -53,6 +56,7 @@ app.command()(predict)
 app.command()(evaluate)
 app.command("compare-losses")(compare_losses)
 app.add_typer(models_app, name="models")
+app.add_typer(tokens_app, name="tokens")
 app.add_typer(workspace_app, name="workspace")
 
 

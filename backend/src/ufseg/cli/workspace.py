@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ufseg.cli.console import DatabaseOption, ProgressDisplay, WorkspaceOption, default_workspace, err, out
+from ufseg.cli.console import DatabaseOption, ProgressDisplay, WorkspaceOption, default_workspace, err, out, print_table
 from ufseg.progress import Progress
 
 if TYPE_CHECKING:
     from ufseg.workspace.checking import CheckReport, Problem
+    from ufseg.workspace.records import AuditEntry
 
 app = typer.Typer(help="Make, check, back up and repair a workspace.", no_args_is_help=True)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
@@ -123,6 +124,28 @@ def repair(
             _say(sentence)
         _show_check(report.check)
     sys.exit(0 if report.check.whole else 1)
+
+
+@app.command()
+def audit(
+    workspace: WorkspaceOption = default_workspace(),  # noqa: B008
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Who did what: labels, trainings, promotions, installations, tokens; oldest first."""
+    from ufseg.workspace.checking import require_workspace
+    from ufseg.workspace.workspace import Workspace
+
+    entries: list[AuditEntry] = []
+    with Workspace(require_workspace(workspace), database) as opened:
+        while more := opened.audit.entries(after=entries[-1].id if entries else 0):
+            entries += more
+    if json:
+        for entry in entries:
+            typer.echo(entry.model_dump_json())
+        return
+    rows = [[e.created.isoformat(" ", "seconds"), e.action, e.subject, e.actor, e.role, e.author] for e in entries]
+    print_table("Audit log", ["when", "action", "id", "actor", "role", "author"], rows)
 
 
 def _show_check(report: CheckReport) -> None:

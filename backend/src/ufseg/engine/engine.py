@@ -15,7 +15,7 @@ from ufseg.engine.lane import Lane, LaneJob
 from ufseg.engine.predictions import Prediction, resolve
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
 from ufseg.engine.trainings import Training, require_training_cases
-from ufseg.errors import ConflictError
+from ufseg.errors import BusyError, ConflictError
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.records import Job, JobKind
 from ufseg.workspace.retention import remove_derived
@@ -26,6 +26,9 @@ TRAINING_NICENESS = 10
 
 MAX_INTERRUPTIONS = 3
 """So often in a row, without a new checkpoint, the service may die while a job runs until it is not taken up again."""
+# So many jobs may wait; who asks for more is told to come back.
+QUEUE_LIMITS: dict[JobKind, int] = {"prediction": 64, "training": 16}
+_RETRY_SECONDS: dict[JobKind, int] = {"prediction": 5, "training": 60}
 
 _LANES: tuple[JobKind, ...] = ("prediction", "training")
 
@@ -88,14 +91,21 @@ class Engine:
         """Number of jobs being computed now; answers at once."""
         return self._board.running()
 
+    def waiting(self) -> dict[JobKind, int]:
+        """How many jobs of each kind are queued; answers at once."""
+        queued = [job.kind for job in self._board.unfinished() if job.state == "queued"]
+        return {kind: queued.count(kind) for kind in _LANES}
+
     def submit_training(self, task_id: str, request: TrainingRequest) -> Job:
         """Queue a training.
 
         Raises:
             NotFoundError: no such task.
             ConflictError: it has no labelled training case.
+            BusyError: too many trainings are waiting.
             StorageError: the job cannot be saved.
         """
+        self._require_room("training")
         require_training_cases(self._workspace, task_id)
         return self._submit(task_id, "training", request.model_dump(mode="json"))
 
@@ -106,8 +116,10 @@ class Engine:
             NotFoundError: no such task, case or model version.
             ConflictError: the task has no model yet.
             InputError: case or version belong to another task.
+            BusyError: too many predictions are waiting.
             StorageError: the job cannot be saved.
         """
+        self._require_room("prediction")
         resolved = resolve(self._workspace, task_id, request)
         return self._submit(task_id, "prediction", resolved.model_dump(mode="json"))
 
@@ -185,6 +197,16 @@ class Engine:
                 lambda: checkpoint_step(folder),
             )
         )
+
+    def _require_room(self, kind: JobKind) -> None:
+        waiting = self.waiting()[kind]
+        if waiting >= QUEUE_LIMITS[kind]:
+            seconds = _RETRY_SECONDS[kind]
+            raise BusyError(
+                f"{waiting} {kind}s are waiting, and no more than {QUEUE_LIMITS[kind]} are taken. Try again in "
+                f"{seconds} seconds.",
+                seconds,
+            )
 
     def _guarded(self, prepare: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
         def guarded() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ufseg.evaluation.summary import summarise
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.networks.model_folder import DESCRIPTION_FILE, WEIGHTS_FILE, read_description
+from ufseg.workspace import audit
 from ufseg.workspace.models import NewVersion
 from ufseg.workspace.records import Job, LabelRevision, ModelVersion, Scores, Task, VersionScores
 from ufseg.workspace.workspace import Workspace
@@ -156,7 +157,8 @@ class Training:
             job=self._job.id,
         )
         reason = decision.reason if decision.outcome == "promote" else None
-        return self._workspace.models.add(new, reason, choice.promoted)
+        with audit.acting(audit.GATE):
+            return self._workspace.models.add(new, reason, choice.promoted)
 
     def _begun(self) -> TrainingChoice:
         assert self._choice is not None, "prepare comes before finish"

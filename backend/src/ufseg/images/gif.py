@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ufseg.errors import ImageError
+from ufseg.images.size_limit import require_bounded
 
 
 def is_gif(path: Path) -> bool:
@@ -27,12 +28,13 @@ def open_gif(path: Path) -> Any:
 
     try:
         with Image.open(path) as picture:
+            require_bounded(path, 3 * picture.width * picture.height)
             frames = getattr(picture, "n_frames", 1)
             if frames != 1:
                 raise ImageError(f"{path} is an animation of {frames} pictures. Give a file with one picture.")
             colours = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, EOFError) as error:
-        raise ImageError(f"{path} cannot be read as a GIF file: {error}. Copy it again.") from error
+    except (OSError, SyntaxError, EOFError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path} cannot be read as a GIF file: {str(error).rstrip('.')}. Copy it again.") from error
     if (colours == colours[..., :1]).all():
         return sitk.GetImageFromArray(np.ascontiguousarray(colours[..., 0]))
     return sitk.GetImageFromArray(colours, isVector=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Collection
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ufseg.service.failures import failure
+from ufseg.errors import StorageError
+from ufseg.service.failures import failure, known_failure
+from ufseg.service.keys import Keys
+from ufseg.service.observation import Observed
+from ufseg.service.roles import may, roles_of
+from ufseg.workspace.audit import Actor, acting
 
 MAX_JSON_BYTES = 4 << 20
 
@@ -17,19 +21,20 @@ class Access:
     """Checks every request before anything of it is read or routed.
 
     The Host header must be the service's own address, or a web page could reach it through a rebound DNS name; the
-    token must match; the body must not be larger than allowed, neither by its header nor while it arrives.
+    token must match, and its role allow the request; the body must not be larger than allowed, neither by its header
+    nor while it arrives.
 
     Args:
         app: what is protected.
-        token: the secret.
+        keys: tells whose token it is.
         hosts: allowed Host headers, with port.
         max_file_bytes: largest body of ``POST /files``; all other bodies are JSON of at most 4 MiB.
     """
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Collection[str], max_file_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, hosts: Collection[str], max_file_bytes: int) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
-        self._hosts = {host.encode() for host in hosts}
+        self._keys = keys
+        self._hosts = {host.lower().encode() for host in hosts}
         self._max_file_bytes = max_file_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,19 +42,37 @@ class Access:
         if scope["type"] != "http":
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        limit = self._max_file_bytes if scope["path"] == "/files" else MAX_JSON_BYTES
+        method, path = scope["method"], scope["path"]
+        limit = self._max_file_bytes if path == "/files" else MAX_JSON_BYTES
         if headers.get(b"host", b"").lower() not in self._hosts:
             refusal = failure(421, "HostError", "The Host header is not this service's address. Use the reported one.")
-        elif not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
+            await refusal(scope, receive, send)
+            return
+        try:
+            holder = await self._keys.holder(headers.get(b"authorization", b""))
+        except StorageError as error:
+            await known_failure(error)(scope, receive, send)
+            return
+        seen: Observed = scope["state"]["observed"]
+        if holder is None:
             message = (
-                "The token is missing or wrong. Send the one from the service's first line: Authorization: Bearer …"
+                "The token is missing or wrong. Send the one from the service's first line, or one from "
+                "'ufseg tokens add': Authorization: Bearer …"
             )
             refusal = failure(401, "AuthenticationError", message)
             refusal.headers["WWW-Authenticate"] = "Bearer"
+        elif not may(holder[1], method, path):
+            allowed = " or ".join(roles_of(method, path))
+            refusal = failure(
+                403, "PermissionError", f"This token is of the role {holder[1]}, and this needs {allowed}. Ask one."
+            )
+            seen.holder = holder[0]
         elif int(headers.get(b"content-length", b"0")) > limit:
             refusal = failure(413, "TooLargeError", too_large(int(headers[b"content-length"]), limit))
         else:
-            await self._app(scope, _limited(receive, limit), send)
+            seen.holder = holder[0]
+            with acting(Actor(holder[0], holder[1], seen.request_id)):
+                await self._app(scope, _limited(receive, limit), send)
             return
         await refusal(scope, receive, send)
 

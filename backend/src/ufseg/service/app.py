@@ -12,9 +12,14 @@ from starlette.types import ASGIApp
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
 from ufseg.service.access import Access
+from ufseg.service.audit_routes import audit_routes
 from ufseg.service.failures import install
 from ufseg.service.finished_routes import finished_routes
 from ufseg.service.job_routes import job_routes, model_routes
+from ufseg.service.keys import Keys
+from ufseg.service.metrics import RequestMetrics, new_registry
+from ufseg.service.observation import Observation
+from ufseg.service.openapi import document
 from ufseg.service.routes import case_routes, file_routes, health_routes, task_routes
 from ufseg.service.schemas import ERRORS
 from ufseg.workspace.workspace import Workspace
@@ -35,7 +40,7 @@ def create_app(
     Args:
         workspace: open workspace.
         engine: runs its jobs.
-        token: every request must carry it.
+        token: a maintainer's; requests must carry it, or one of the workspace's tokens.
         hosts: the addresses (with port) under which the service may be spoken to.
         max_file_bytes: largest file that may be uploaded.
         model_folders: where finished models are looked for, beside the usual places.
@@ -50,6 +55,7 @@ def create_app(
         dependencies=[Depends(HTTPBearer(auto_error=False))],
     )
     install(app)
+    registry = new_registry(workspace, engine)
     routers = (
         health_routes(engine),
         file_routes(workspace),
@@ -58,7 +64,10 @@ def create_app(
         job_routes(engine),
         finished_routes(workspace, model_folders),  # before the others: no version's id is "available"
         model_routes(workspace),
+        audit_routes(workspace, registry),
     )
     for router in routers:
         app.include_router(router)
-    return Access(app, token, hosts, max_file_bytes)
+    document(app)
+    protected = Access(app, Keys(token, workspace.tokens), hosts, max_file_bytes)
+    return Observation(protected, RequestMetrics(registry))

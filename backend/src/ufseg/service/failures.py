@@ -10,10 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ufseg.errors import UfsegError
+from ufseg.errors import BusyError, UfsegError
 
 _TYPES = {
     401: "AuthenticationError",
+    403: "PermissionError",
     404: "NotFoundError",
     405: "MethodNotAllowedError",
     413: "TooLargeError",
@@ -34,9 +35,18 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unknown)
 
 
+def known_failure(error: UfsegError) -> JSONResponse:
+    """The answer that one of this package's errors becomes."""
+    answer = failure(error.status, type(error).__name__, str(error))
+    if isinstance(error, BusyError):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
 def _known(request: Request, error: Exception) -> JSONResponse:
-    status = error.status if isinstance(error, UfsegError) else 500
-    return failure(status, type(error).__name__, str(error))
+    if not isinstance(error, UfsegError):
+        return _unknown(request, error)
+    return known_failure(error)
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -59,6 +69,8 @@ def _sentence(problems: Sequence[dict[str, Any]]) -> str:
 def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
+    if status == 400:  # FastAPI's word for a body that is not even text
+        return failure(422, "ValidationError", "The body is no JSON in UTF-8. Correct it and send it again.")
     if status in (404, 405):
         detail = f"There is nothing at {request.method} {request.url.path}. See /openapi.json for what there is."
     return failure(status, _TYPES.get(status, "HTTPError"), detail)

@@ -9,10 +9,12 @@ from starlette.responses import Response
 
 from ufseg.engine.engine import Engine
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
+from ufseg.errors import RefusedError
 from ufseg.evaluation.rule import GateRule
 from ufseg.service.events import EventStream, JobEvents
 from ufseg.service.schemas import GateRuleRequest, PromotionRequest, RollbackRequest
 from ufseg.service.watching import JobWatch
+from ufseg.workspace.audit import current_actor
 from ufseg.workspace.records import GateRuleChange, Job, ModelVersion, Promotion
 from ufseg.workspace.workspace import Workspace
 
@@ -77,7 +79,9 @@ def job_routes(engine: Engine) -> APIRouter:
 
     @router.post("/jobs/{job}/cancel")
     def cancel(job: str) -> Job:
-        """Stop a job; one that has ended stays as it is."""
+        """Stop a job; one that has ended stays as it is. Trainings are stopped by maintainers only."""
+        if engine.job(job).kind == "training" and current_actor().role != "maintainer":
+            raise RefusedError("A training is stopped by a maintainer only. Ask one.")
         return engine.cancel(job)
 
     return router

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
@@ -36,15 +38,17 @@ def health_routes(engine: Engine) -> APIRouter:
 def file_routes(workspace: Workspace) -> APIRouter:
     """Images and label maps by the hash of their bytes."""
     router = APIRouter(tags=["files"])
-    binary = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
+    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    binary = {"requestBody": {"required": True, "content": content}}
+    found: dict[int | str, dict[str, Any]] = {200: {"content": content, "description": "The file."}}
 
     @router.post("/files", status_code=201, openapi_extra=binary)
     async def upload(request: Request) -> FileRecord:
         """Keep a raw NRRD file with its header attached, sent as the body."""
         return await receive_file(request, workspace)
 
-    @router.get("/files/{sha256}", response_class=FileResponse)
-    @router.head("/files/{sha256}", response_class=FileResponse)
+    @router.get("/files/{sha256}", response_class=FileResponse, responses=found)
+    @router.head("/files/{sha256}", response_class=FileResponse, responses=found)
     def download(sha256: str) -> FileResponse:
         """The bytes of a file."""
         return FileResponse(workspace.files.path(sha256), media_type="application/octet-stream")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import logging
@@ -13,22 +14,26 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
-from ufseg.errors import InputError
 from ufseg.service.app import create_app
+from ufseg.service.job_log import JobLog
+from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
 from ufseg.service.logs import start_logging
+from ufseg.service.tls import Tls, generated_certificate
 from ufseg.workspace.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
-ADDRESS = "127.0.0.1"
 _GRACE_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 120
+_THREADS = 8
+_SWITCH_SECONDS = 0.0005
 
 
 def serve(
@@ -37,10 +42,14 @@ def serve(
     port: int = 0,
     model_folders: Sequence[Path] = (),
     database: str | None = None,
+    host: str = LOOPBACK,
+    tls: Tls | Literal["generate"] | None = None,
+    allowed_hosts: Sequence[str] = (),
 ) -> None:
-    """Serve a workspace on loopback until standard input ends, or until SIGINT or SIGTERM.
+    """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
-    The first and only line on standard output is JSON with url, token, version and pid.
+    The first and only line on standard output is JSON with url, token, version and pid; with TLS also fingerprint,
+    the SHA-256 of the certificate.
 
     Args:
         workspace: folder, made if absent.
@@ -48,24 +57,30 @@ def serve(
         port: 0 takes a free one.
         model_folders: folders of finished models that can be installed by name, beside the usual places.
         database: URL of a PostgreSQL database for the records of a new workspace; see `Workspace`.
+        host: address to listen on; one that other computers reach needs `tls`.
+        tls: a certificate, or ``"generate"`` for a self-signed one that is kept in the workspace's folder ``tls``.
+        allowed_hosts: further names by which clients may call the service.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
         StorageError: the workspace cannot be used.
-        InputError: the port is taken.
+        InputError: the port is taken, or other computers could reach the service without TLS.
     """
+    require_protection(host, tls is not None)
+    names = own_names(host, allowed_hosts)
     answers = _reserve_stdout()
     for ending in (signal.SIGINT, signal.SIGTERM):
         # Once uvicorn has shut down it hands the signal on; leaving by SystemExit ends jobs and workers in order.
         signal.signal(ending, lambda number, frame: sys.exit(0))
     with Workspace(workspace.expanduser(), database) as opened:
         start_logging(opened.folder)
-        listening = _listen(port)
+        used = generated_certificate(opened.folder / "tls", names) if tls == "generate" else tls
+        listening = listen(host, port)
         actual = listening.getsockname()[1]
         with Engine(opened, device, warm=True, resume=True) as engine:
             token = secrets.token_urlsafe(32)
-            hosts = [f"{ADDRESS}:{actual}", f"localhost:{actual}"]
-            app = create_app(opened, engine, token, hosts, model_folders=model_folders)
+            JobLog(engine)
+            app = create_app(opened, engine, token, host_headers(names, actual), model_folders=model_folders)
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
@@ -78,6 +93,8 @@ def serve(
                     server_header=False,
                     timeout_graceful_shutdown=_GRACE_SECONDS,
                     timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                    ssl_certfile=None if used is None else used.certificate,
+                    ssl_keyfile=None if used is None else used.key,
                 )
             )
 
@@ -89,10 +106,14 @@ def serve(
 
             threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
             threading.Thread(target=_load_slow_libraries, daemon=True, name="loading").start()
-            hello = {"url": f"http://{ADDRESS}:{actual}", "token": token, "version": __version__, "pid": os.getpid()}
+            url = f"{'http' if used is None else 'https'}://{bracketed(names[0])}:{actual}"
+            hello = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
+            if used is not None:
+                hello["fingerprint"] = used.fingerprint
+                _log.info("the certificate's SHA-256 fingerprint is %s", used.fingerprint)
             print(json.dumps(hello), file=answers, flush=True)
-            _log.info("ufseg %s serves %s on port %d", __version__, opened.folder, actual)
-            server.run(sockets=[listening])
+            _log.info("ufseg %s serves %s on %s port %d", __version__, opened.folder, host, actual)
+            asyncio.run(_serve(server, listening))
 
 
 def _reserve_stdout() -> TextIO:
@@ -102,22 +123,12 @@ def _reserve_stdout() -> TextIO:
     return answers
 
 
-def _listen(port: int) -> socket.socket:
-    """A listening socket: a client that reads the start line can connect at once."""
-    # With the protocol named, asyncio turns Nagle's algorithm off; else every answer would wait 40 ms for an
-    # acknowledgement between its header and its body.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if os.name == "posix":  # on Windows this would let two programs share the port
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((ADDRESS, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise InputError(
-            f"The port {port} of {ADDRESS} cannot be used ({error.strerror}). Choose another one, or 0 for a free one."
-        ) from error
-    return listening
+async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+    # `/health` and long polls are answered by this thread. It must not wait long for the interpreter while dozens of
+    # others, which read and write the workspace, want it too.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    current_default_thread_limiter().total_tokens = _THREADS
+    await server.serve(sockets=[listening])
 
 
 def _when_stdin_ends(end: Callable[[], None]) -> None:

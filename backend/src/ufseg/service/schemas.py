@@ -129,11 +129,14 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text}
     for status, text in {
         401: "The token is missing or wrong.",
+        403: "The token's role does not allow this.",
         404: "Nothing has this id.",
         409: "The request contradicts the present state.",
         413: "The body is too large.",
         421: "The Host header is not this service's address.",
         422: "The request or a file in it cannot be used.",
+        429: "Too much is waiting; try again after the seconds in the header Retry-After.",
+        503: "The computing device cannot be used.",
         507: "The workspace's disk is full or cannot be written.",
     }.items()
 }

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ufseg.errors import InputError, NotFoundError
 from ufseg.images.geometry import Geometry
+from ufseg.workspace import audit
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files
 from ufseg.workspace.records import Case
@@ -75,6 +76,7 @@ class Cases:
             session.add(row)
             session.flush()
             session.add_all(CaseImageRow(case=row.id, position=i, sha256=sha) for i, sha in enumerate(images))
+            audit.append(session, "case added", row.id, task=task_id)
             session.flush()
             return _records(session, [row])[0], True
 

@@ -240,6 +240,13 @@ def _unreadable(workspace: Workspace) -> list[str]:
         tasks = workspace.tasks.all()
     except ValueError as error:
         return [f"A task or a class cannot be read ({_first_line(error)})."]
+    try:
+        workspace.tokens.all()
+        last = 0
+        while entries := workspace.audit.entries(last):
+            last = entries[-1].id
+    except ValueError as error:
+        found.append(f"An entry of the audit log or an access token cannot be read ({_first_line(error)}).")
     for task in tasks:
         try:
             for case in workspace.cases.of_task(task.id):

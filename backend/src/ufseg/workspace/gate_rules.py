@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from ufseg.errors import InputError
 from ufseg.evaluation.rule import GateRule
-from ufseg.workspace import tasks
+from ufseg.workspace import audit, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.records import GateRuleChange
 from ufseg.workspace.tables import GateRuleRow
@@ -43,6 +43,7 @@ class GateRules:
             tasks.require(session, task_id)
             row = GateRuleRow(task=task_id, rule=rule.model_dump(mode="json"), author=author, note=note, created=now())
             session.add(row)
+            audit.append(session, "gate rule changed", task_id, task=task_id, author=author)
             session.flush()
             return _record(row)
 

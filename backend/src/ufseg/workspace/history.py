@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ufseg.errors import ConflictError, InputError
 from ufseg.images.case_files import Region
 from ufseg.images.class_table import ClassTable
-from ufseg.workspace import cases, tasks
+from ufseg.workspace import audit, cases, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files
 from ufseg.workspace.records import ClassChange, LabelRevision, RevisionDiff
@@ -101,6 +101,8 @@ class History:
                 restored_from=source.id,
             )
             session.add(row)
+            task = cases.require(session, source.case).task
+            audit.append(session, "label restored", row.id, task=task, author=author)
             session.flush()
             return record(row)
 

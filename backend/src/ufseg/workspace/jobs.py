@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ufseg.errors import NotFoundError
-from ufseg.workspace import tasks
+from ufseg.workspace import audit, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.records import FINAL_STATES, Job, JobKind, JobProgress
 from ufseg.workspace.tables import JobRow
@@ -44,6 +44,8 @@ class Jobs:
                 notes=[],
             )
             session.add(row)
+            if kind == "training":
+                audit.append(session, "training requested", row.id, task=task_id, author=str(request.get("author", "")))
             return _record(row)
 
     def save(self, job: Job) -> None:
@@ -79,6 +81,12 @@ class Jobs:
             query = query.where(JobRow.task == task_id)
         with self._database.reading() as session:
             return [_record(row) for row in session.scalars(query)]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many jobs there are of each kind in each state."""
+        query = select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
+        with self._database.reading() as session:
+            return {(row[0], row[1]): row[2] for row in session.execute(query)}
 
     def unfinished(self) -> Sequence[Job]:
         """Jobs that are queued, running, or interrupted but to go on, according to the database; oldest first."""

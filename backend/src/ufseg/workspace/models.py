@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from ufseg.errors import ConflictError, InputError, NotFoundError
 from ufseg.images.class_table import ClassEntry
 from ufseg.plans.plan import Plan
-from ufseg.workspace import tasks
+from ufseg.workspace import audit, tasks
 from ufseg.workspace.database import Database, now
-from ufseg.workspace.records import Loss, ModelVersion, Promotion, VersionScores, VersionStatus
+from ufseg.workspace.records import AuditAction, Loss, ModelVersion, Promotion, VersionScores, VersionStatus
 from ufseg.workspace.tables import ModelVersionRow, PromotionRow
 
 
@@ -103,6 +103,7 @@ class Models:
         with self._database.writing() as session:
             tasks.require(session, new.task)
             row = _insert(session, new)
+            audit.append(session, "version kept", row.id, task=new.task, author=new.author)
             promoted = promote is not None and tasks.promoted_version(session, new.task) == compared_with
             if promoted and promote is not None:
                 _append(session, new.task, row.id, promote, "gate", rollback=False)
@@ -135,6 +136,7 @@ class Models:
             for known in session.scalars(query.where(ModelVersionRow.weights == new.weights)):
                 return _records(session, [known])[0], False
             row = _insert(session, new)
+            audit.append(session, "model installed", row.id, task=new.task, author=new.author)
             if tasks.promoted_version(session, new.task) is None:
                 _append(session, new.task, row.id, reason, new.author, rollback=False)
             return _records(session, [row])[0], True
@@ -229,6 +231,8 @@ def _append(
         task=task_id, model_version=version_id, reason=reason, author=author, rollback=rollback, created=now()
     )
     session.add(row)
+    action: AuditAction = "promotion rolled back" if rollback else "version promoted"
+    audit.append(session, action, version_id, task=task_id, author=author)
     session.flush()
     return row
 

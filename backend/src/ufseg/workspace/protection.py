@@ -18,15 +18,22 @@ APPEND_ONLY = (
     "case_images",
     "files",
     "workspace_identity",
+    "audit_entries",
 )
-_NEVER_DELETED = ("tasks", "cases")
+_NEVER_DELETED = ("tasks", "cases", "access_tokens")
 _FROZEN = "OLD.membership IS NOT NULL OR OLD.subject <> NEW.subject OR OLD.images_key <> NEW.images_key"
 _FROZEN_MESSAGE = "subject, images and membership of a case never change"
+_SPENT = (
+    "OLD.revoked IS NOT NULL OR OLD.id <> NEW.id OR OLD.name <> NEW.name OR OLD.role <> NEW.role "
+    "OR OLD.sha256 <> NEW.sha256"
+)
+_SPENT_MESSAGE = "id, name, role and hash of a token never change, nor does its revocation"
 
 _POSTGRESQL_FUNCTIONS = {
     "ufseg_append_only": "RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, lower(TG_OP)",
     "ufseg_never_deleted": "RAISE EXCEPTION '% are never deleted', TG_TABLE_NAME",
     "ufseg_frozen": f"RAISE EXCEPTION '{_FROZEN_MESSAGE}'",
+    "ufseg_spent": f"RAISE EXCEPTION '{_SPENT_MESSAGE}'",
 }
 
 
@@ -68,6 +75,7 @@ def _triggers(dialect: str) -> list[_Trigger]:
             message = f"{table} are never deleted"
             found.append(_Trigger(f"{table}_no_{action.lower()}", table, action, "ufseg_never_deleted", message))
     found.append(_Trigger("cases_frozen", "cases", "UPDATE", "ufseg_frozen", _FROZEN_MESSAGE, _FROZEN))
+    found.append(_Trigger("access_tokens_spent", "access_tokens", "UPDATE", "ufseg_spent", _SPENT_MESSAGE, _SPENT))
     # SQLite has no TRUNCATE.
     return [t for t in found if dialect != "sqlite" or t.action != "TRUNCATE"]
 

@@ -18,6 +18,22 @@ SubmittedOrigin = Literal["manual", "corrected", "imported"]
 Origin = Literal["manual", "corrected", "imported", "restored"]
 VersionStatus = Literal["promoted", "candidate", "retired"]
 VersionOrigin = Literal["trained", "installed"]
+Role = Literal["annotator", "maintainer", "metrics"]
+AuditAction = Literal[
+    "task created",
+    "class added",
+    "case added",
+    "label submitted",
+    "label restored",
+    "training requested",
+    "version kept",
+    "version promoted",
+    "promotion rolled back",
+    "gate rule changed",
+    "model installed",
+    "token added",
+    "token revoked",
+]
 JobKind = Literal["training", "prediction"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 
@@ -304,3 +320,39 @@ class Job(Record):
     def is_final(self) -> bool:
         """Whether nothing about the job will change any more."""
         return self.state in FINAL_STATES
+
+
+class AuditEntry(Record):
+    """Who did what.
+
+    Args:
+        id: number in the order of the log.
+        action: what was done.
+        subject: id of what it was done to: task, case, revision, model version, job or token.
+        task: id of its task.
+        author: whom the actor named as author; empty where nobody was named.
+        actor: name of the access token, ``local:LOGIN`` of a command, or ``gate``.
+        role: of the actor.
+        request: id of the request, which the service's log has too.
+        created: when.
+    """
+
+    id: int
+    action: AuditAction
+    subject: str
+    task: str | None
+    author: str
+    actor: str
+    role: str
+    request: str | None
+    created: datetime
+
+
+class AccessToken(Record):
+    """An access token, without the token itself."""
+
+    id: str
+    name: str
+    role: Role
+    created: datetime
+    revoked: datetime | None

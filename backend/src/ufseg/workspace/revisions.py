@@ -14,7 +14,7 @@ from ufseg.images.case_files import Region
 from ufseg.images.class_table import BACKGROUND, ClassTable, Name
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import LabelMap
-from ufseg.workspace import cases, tasks
+from ufseg.workspace import audit, cases, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files, named
 from ufseg.workspace.membership import membership_of
@@ -132,6 +132,7 @@ class Revisions:
                 created=now(),
             )
             session.add(row)
+            audit.append(session, "label submitted", row.id, task=case.task, author=request.author)
             session.flush()
             return record(row)
 

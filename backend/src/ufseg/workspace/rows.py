@@ -60,16 +60,17 @@ def add_missing(source: Session, target: Session) -> tuple[dict[str, int], list[
                     f"The entry {', '.join(map(str, key))} of the backup's table {table.name} contradicts the records "
                     f"of the workspace ({str(error.orig).splitlines()[0]})."
                 )
-    if "promotions" in added and target.connection().dialect.name == "postgresql":
-        sequence = "SELECT setval(pg_get_serial_sequence('promotions', 'id'), (SELECT max(id) FROM promotions))"
-        target.execute(text(sequence))
+    if target.connection().dialect.name == "postgresql":
+        for name in added.keys() & {"promotions", "gate_rules", "audit_entries"}:
+            sequence = f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))"
+            target.execute(text(sequence))
     return added, refused
 
 
 def lacking(source: Session, target: Session) -> int:
-    """How many label revisions, model versions and promotions `source` has that `target` lacks."""
+    """How many label revisions, model versions, promotions and audit entries `source` has that `target` lacks."""
     count = 0
-    for name in ("label_revisions", "model_versions", "promotions"):
+    for name in ("label_revisions", "model_versions", "promotions", "audit_entries"):
         table = Base.metadata.tables[name]
         count += len(set(source.scalars(select(table.c.id))) - set(target.scalars(select(table.c.id))))
     return count

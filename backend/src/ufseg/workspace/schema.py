@@ -12,7 +12,7 @@ from ufseg.errors import StorageError
 from ufseg.workspace import protection
 from ufseg.workspace.tables import AlembicVersionRow, Base, IdentityRow, SchemaVersionRow
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration under ``migrations/versions``."""
 
 LAST_OWN_VERSION = 3

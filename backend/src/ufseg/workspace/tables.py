@@ -224,3 +224,30 @@ class JobRow(Base):
     interruptions: Mapped[int]
     resumed_from: Mapped[int | None]
     notes: Mapped[list[str]]
+
+
+class AuditRow(Base):
+    """Who did what, append-only; `id` gives the order. It names ids, and refers to nothing that could be lost."""
+
+    __tablename__ = "audit_entries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    action: Mapped[str]
+    subject: Mapped[str] = mapped_column(Hash)
+    task: Mapped[str | None] = mapped_column(Id)
+    author: Mapped[str]
+    actor: Mapped[str]
+    role: Mapped[str]
+    request: Mapped[str | None] = mapped_column(Id)
+    created: Mapped[datetime]
+
+
+class TokenRow(Base):
+    """Access tokens, as hashes. All that ever changes is `revoked`, once."""
+
+    __tablename__ = "access_tokens"
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    sha256: Mapped[str] = mapped_column(Hash, unique=True)
+    created: Mapped[datetime]
+    revoked: Mapped[datetime | None]

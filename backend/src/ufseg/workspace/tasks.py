@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ufseg.errors import ConflictError, InputError, LabelError, NotFoundError
 from ufseg.images.class_table import ClassEntry, ClassTable
 from ufseg.plans.plan import Modality
+from ufseg.workspace import audit
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.records import CaseCounts, Task
 from ufseg.workspace.tables import CaseRow, ClassRow, PromotionRow, TaskRow
@@ -69,6 +70,7 @@ class Tasks:
             session.add(row)
             session.flush()
             session.add_all(_class_row(row.id, entry) for entry in classes.entries)
+            audit.append(session, "task created", row.id, task=row.id)
             session.flush()
             return record(session, row)
 
@@ -129,6 +131,7 @@ class Tasks:
                         f"{old.value} already. Class values and names never change; choose others."
                     )
             session.add(_class_row(task_id, entry))
+            audit.append(session, "class added", task_id, task=task_id)
             session.flush()
             return record(session, row)
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing_extensions import Self
 
 from ufseg.errors import StorageError
+from ufseg.workspace.audit import Audit
 from ufseg.workspace.cases import Cases
 from ufseg.workspace.database import Database
 from ufseg.workspace.disk import make_folder, storage_errors
@@ -21,6 +22,7 @@ from ufseg.workspace.models import Models
 from ufseg.workspace.revisions import Revisions
 from ufseg.workspace.store import ContentStore
 from ufseg.workspace.tasks import Tasks
+from ufseg.workspace.tokens import Tokens
 
 
 class Workspace:
@@ -36,7 +38,7 @@ class Workspace:
         migrate: whether the database of an older ufseg may be brought up to date.
 
     Attributes:
-        files, tasks, cases, revisions, history, models, gate_rules, jobs: what is in it.
+        files, tasks, cases, revisions, history, models, gate_rules, jobs, tokens, audit: what is in it.
         store: the content-addressed files.
 
     Raises:
@@ -60,6 +62,8 @@ class Workspace:
         self.models = Models(self._database)
         self.gate_rules = GateRules(self._database)
         self.jobs = Jobs(self._database)
+        self.tokens = Tokens(self._database)
+        self.audit = Audit(self._database)
         self._model_folders = ModelFolders(self.folder, self.store)
 
     def model_folder(self, version_id: str) -> Path:

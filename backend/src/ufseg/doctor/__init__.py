@@ -1,0 +1,1 @@
+"""Whether this computer, this installation and a workspace are fit for work, in sentences."""
