@@ -23,7 +23,8 @@ class Access:
         app: what is protected.
         token: the secret.
         hosts: allowed Host headers, with port.
-        max_file_bytes: largest body of ``POST /files``; all other bodies are JSON of at most 4 MiB.
+        max_file_bytes: largest body of ``POST /files`` and ``PATCH /uploads/…``; all other bodies are JSON of at most
+            4 MiB.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: Collection[str], max_file_bytes: int) -> None:
@@ -37,7 +38,7 @@ class Access:
         if scope["type"] != "http":
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        limit = self._max_file_bytes if scope["path"] == "/files" else MAX_JSON_BYTES
+        limit = self._max_file_bytes if _takes_files(scope["path"]) else MAX_JSON_BYTES
         if headers.get(b"host", b"").lower() not in self._hosts:
             refusal = failure(421, "HostError", "The Host header is not this service's address. Use the reported one.")
         elif not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
@@ -52,6 +53,10 @@ class Access:
             await self._app(scope, _limited(receive, limit), send)
             return
         await refusal(scope, receive, send)
+
+
+def _takes_files(path: str) -> bool:
+    return path == "/files" or path.startswith("/uploads/")
 
 
 def too_large(size: int, limit: int) -> str:

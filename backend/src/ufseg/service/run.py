@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +23,7 @@ from ufseg.engine.engine import Engine
 from ufseg.errors import InputError
 from ufseg.service.app import create_app
 from ufseg.service.logs import start_logging
+from ufseg.service.spool import Spool
 from ufseg.workspace.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -40,7 +42,8 @@ def serve(
 ) -> None:
     """Serve a workspace on loopback until standard input ends, or until SIGINT or SIGTERM.
 
-    The first and only line on standard output is JSON with url, token, version and pid.
+    The first and only line on standard output is JSON with url, token, version, pid and spool, the folder for files by
+    reference.
 
     Args:
         workspace: folder, made if absent.
@@ -62,14 +65,14 @@ def serve(
         start_logging(opened.folder)
         listening = _listen(port)
         actual = listening.getsockname()[1]
-        with Engine(opened, device, warm=True, resume=True) as engine:
+        with Engine(opened, device, warm=True, resume=True) as engine, closing(Spool()) as spool:
             token = secrets.token_urlsafe(32)
             hosts = [f"{ADDRESS}:{actual}", f"localhost:{actual}"]
-            app = create_app(opened, engine, token, hosts, model_folders=model_folders)
+            app = create_app(opened, engine, token, hosts, model_folders=model_folders, spool=spool)
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
-                    http="h11",
+                    http="httptools",
                     loop="asyncio",
                     ws="none",
                     lifespan="off",
@@ -90,6 +93,7 @@ def serve(
             threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
             threading.Thread(target=_load_slow_libraries, daemon=True, name="loading").start()
             hello = {"url": f"http://{ADDRESS}:{actual}", "token": token, "version": __version__, "pid": os.getpid()}
+            hello["spool"] = str(spool.folder)
             print(json.dumps(hello), file=answers, flush=True)
             _log.info("ufseg %s serves %s on port %d", __version__, opened.folder, actual)
             server.run(sockets=[listening])
@@ -131,5 +135,5 @@ def _when_stdin_ends(end: Callable[[], None]) -> None:
 
 def _load_slow_libraries() -> None:
     """Import now what requests need later, so that none of them waits, nor `/health` for them."""
-    for name in ("ufseg.images.reading", "ufseg.images.writing", "ufseg.evaluation.gate", "scipy.stats"):
+    for name in ("ufseg.images.summary", "ufseg.images.writing", "ufseg.evaluation.gate", "scipy.stats"):
         importlib.import_module(name)
