@@ -13,6 +13,7 @@ from ufseg.cli.cases import app as cases_app
 from ufseg.cli.compare import compare_losses
 from ufseg.cli.console import errors_in_words
 from ufseg.cli.evaluate import evaluate
+from ufseg.cli.exchange import export_app, import_app
 from ufseg.cli.models import app as models_app
 from ufseg.cli.plan import plan
 from ufseg.cli.predict import predict
@@ -54,6 +55,8 @@ app.command()(evaluate)
 app.command("compare-losses")(compare_losses)
 app.add_typer(models_app, name="models")
 app.add_typer(workspace_app, name="workspace")
+app.add_typer(export_app, name="export")
+app.add_typer(import_app, name="import")
 
 
 def main() -> None:
