@@ -5,7 +5,7 @@
 Ways, one after the other in every round, each with another volume of the same size:
 
 - gzip: what MONAI Label's plugin for 3D Slicer does. The client writes the volume as ``.nii.gz`` and posts it as
-  multipart/form-data; the server (FastAPI's UploadFile, its own process) saves and reads it.
+  multipart/form-data; another process (FastAPI's UploadFile) saves it and reads it.
 - stream: the client posts the raw volume to ``ufseg serve``.
 - reference: the client writes it into the spool folder and names it to ``ufseg serve``. For "checked" it has to give the
   hash, and computes it meanwhile.

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from ufseg.errors import ImageError, InputError
+from ufseg.errors import ImageError, InputError, NotFoundError
 from ufseg.service.access import too_large
 from ufseg.service.arrivals import Arrivals
 from ufseg.service.decoding import Write, writer
@@ -96,6 +96,9 @@ class Uploads:
                 raise HTTPException(413, too_large(size, self._max_bytes))
             require_free(self._workspace.folder, size)
             check_nrrd(taken)
+            if sha256 is not None and (known := self._known(sha256)) is not None:
+                taken.unlink()
+                return known
             if durable or sha256 is None:
                 return self._copy_and_keep(taken, sha256)
             from ufseg.images.summary import summarise  # SimpleITK is slow to import
@@ -136,6 +139,14 @@ class Uploads:
             raise InputError("This service gives no files by reference. Fetch it with GET /files/{sha256}.")
         self.arrivals.settle([sha256])
         return self._spool.lend(self._workspace.files.path(sha256))
+
+    def _known(self, sha256: str) -> FileRecord | None:
+        self.arrivals.settle([sha256])
+        try:
+            self._workspace.files.path(sha256)
+            return self._workspace.files.get(sha256)
+        except NotFoundError:
+            return None
 
     def _copy_and_keep(self, taken: Path, sha256: str | None) -> FileRecord:
         """What is hashed is what is written: the client may still have the file open and change it."""
