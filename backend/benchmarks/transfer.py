@@ -7,8 +7,8 @@ Ways, one after the other in every round, each with another volume of the same s
 - gzip: what MONAI Label's plugin for 3D Slicer does. The client writes the volume as ``.nii.gz`` and posts it as
   multipart/form-data; another process (FastAPI's UploadFile) saves it and reads it.
 - stream: the client posts the raw volume to ``ufseg serve``.
-- reference: the client writes it into the spool folder and names it to ``ufseg serve``. For "checked" it has to give the
-  hash, and computes it meanwhile.
+- reference: the client writes it into the spool folder and names it to ``ufseg serve``. For "checked" it has to
+  give the hash, and computes it meanwhile.
 
 Each from the array in the client to the answer that says that the array is there: checked, hashed and, for "on disk",
 synchronised with the disk. MONAI Label's way neither hashes nor synchronises. "checked" is ``durable=false``: the file
