@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ import requests
 
 from .errors import BackendError
 from .nrrd import Body
+from .spool import collect, hand_over
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
@@ -34,6 +37,9 @@ class BackendClient:
         self.url = url.rstrip("/")
         self._token = token
         self._local = threading.local()
+        self._is_local = urlsplit(self.url).hostname in _LOOPBACK
+        self._spool_folder: Path | None = None
+        self._spool_known = False
 
     def health(self) -> Json:
         """Status, version, device (None until probed) and number of running jobs."""
@@ -58,13 +64,21 @@ class BackendClient:
         return self._json("POST", f"/tasks/{task}/classes", entry)
 
     def upload(self, body: Body) -> str:
-        """Store an image unless the backend has it already; returns its SHA-256."""
+        """Store an image unless the backend has it already; returns its SHA-256.
+
+        It may still be on its way to the disk; a case or revision that names it is answered once it is there. On one
+        machine it is handed over in the backend's spool folder, otherwise sent.
+        """
+        folder = self._spool()
+        handed_over = None if folder is None else hand_over(body, folder)
+        if handed_over is not None:
+            name, digest = handed_over
+            return self._json("POST", "/files/by-reference?durable=false", {"name": name, "sha256": digest})["sha256"]
         digest = body.sha256()
         if self._request("HEAD", f"/files/{digest}", accept=(404,)).status_code != 404:
             return digest
-        answer = self._request(
-            "POST", "/files", data=body, headers={"Content-Type": "application/octet-stream"}, seconds=_FILE_SECONDS
-        )
+        headers = {"Content-Type": "application/octet-stream"}
+        answer = self._request("POST", "/files?durable=false", data=body, headers=headers, seconds=_FILE_SECONDS)
         stored = self._decoded(answer)["sha256"]
         if stored != digest:  # the scene's own memory is sent, without a copy
             raise BackendError("The volume was changed while it was sent. Try again.", "InputError", 409)
@@ -72,7 +86,23 @@ class BackendClient:
 
     def download(self, sha256: str) -> bytes:
         """Bytes of a stored file."""
+        folder = self._spool()
+        if folder is not None:
+            lent = self._json("POST", f"/files/{sha256}/by-reference")
+            content = collect(folder, str(lent["name"]))
+            if content is not None:
+                return content
         return self._request("GET", f"/files/{sha256}", seconds=_FILE_SECONDS).content
+
+    def _spool(self) -> Path | None:
+        """The folder for files by reference; None for a backend elsewhere, or one that has none."""
+        if self._is_local and not self._spool_known:
+            answer = self._request("GET", "/spool", accept=(404,))
+            folder = self._decoded(answer).get("folder") if answer.ok else None
+            # A tunnel may make a backend elsewhere look like a local one.
+            self._spool_folder = Path(folder) if folder and os.access(folder, os.R_OK | os.W_OK | os.X_OK) else None
+            self._spool_known = True
+        return self._spool_folder
 
     def cases(self, task: str) -> list[Json]:
         """Cases of a task."""
@@ -185,7 +215,7 @@ class BackendClient:
             session = self._local.session = requests.Session()
             session.headers["Authorization"] = f"Bearer {self._token}"
             # A proxy of the hospital's network must not see what goes to this machine.
-            session.trust_env = urlsplit(self.url).hostname not in _LOOPBACK
+            session.trust_env = not self._is_local
         return session
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(ufseg.__file__).parent
 # Highest first; the parts of a layer may use each other, except those that are usable alone.
 LAYERS: list[set[str]] = [
     {"cli", "doctor", "service"},
-    {"engine", "comparison"},
+    {"engine", "comparison", "exchange"},
     {"workspace"},
     {"training", "inference", "evaluation"},
     {"plans", "networks"},

@@ -11,6 +11,7 @@ from service_process import Json, ServiceProcess
 GONE = {"{task}": "t", "{case}": "c", "{job}": "j", "{model}": "m", "{revision}": "r", "{sha256}": "0" * 64}
 
 WITHOUT_IDS = {"/openapi.json", "/health", "/tasks", "/jobs", "/events", "/models/available", "/audit", "/metrics"}
+WITHOUT_IDS |= {"/spool"}
 
 
 def _endpoints(service: ServiceProcess) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,17 @@ CLASSES_FILE = "classes.json"
 
 
 class OutputFormat(str, Enum):
-    """Formats of label maps, by their ending."""
+    """Formats of label maps."""
 
     NIFTI = "nii.gz"
     NRRD = "nrrd"
     SLICER = "seg.nrrd"
+    DICOM = "dicom-seg"
+
+    @property
+    def ending(self) -> str:
+        """Of the files' names, without the dot."""
+        return "dcm" if self is OutputFormat.DICOM else self.value
 
 
 def describe_classes(folder: Path, classes: ClassTable, form: OutputFormat) -> None:
@@ -31,7 +38,7 @@ def describe_classes(folder: Path, classes: ClassTable, form: OutputFormat) -> N
         InputError: the folder describes other classes already.
         StorageError: the file cannot be written.
     """
-    if form is OutputFormat.SLICER:
+    if form in (OutputFormat.SLICER, OutputFormat.DICOM):
         return
     from ufseg.images.colors import with_colors
 
@@ -51,11 +58,18 @@ def describe_classes(folder: Path, classes: ClassTable, form: OutputFormat) -> N
         ) from error
 
 
-def write_labels(path: Path, label: LabelMap, classes: ClassTable, form: OutputFormat) -> None:
+def write_labels(path: Path, label: LabelMap, classes: ClassTable, form: OutputFormat, image: Sequence[Path]) -> None:
     """Write a label map to a file that is not there yet.
 
+    Args:
+        path: the file.
+        label: class values on the image's grid.
+        classes: their meaning.
+        form: of the file.
+        image: what was segmented; a DICOM SEG names its series.
+
     Raises:
-        InputError: the file is there.
+        InputError: the file is there, or a DICOM SEG is wanted of several channels.
         UfsegError: it cannot be written.
     """
     from ufseg.images.segmentation_file import write_segmentation
@@ -65,5 +79,13 @@ def write_labels(path: Path, label: LabelMap, classes: ClassTable, form: OutputF
         raise InputError(f"{path} appeared while its image was segmented. Move it away and predict again.")
     if form is OutputFormat.SLICER:
         write_segmentation(path, label, classes)
+    elif form is OutputFormat.DICOM:
+        from ufseg.exchange.dicom_seg import write_dicom_seg
+
+        if len(image) != 1:
+            raise InputError(
+                f"A DICOM SEG refers to one series, and the image has {len(image)} channels. Choose another format."
+            )
+        write_dicom_seg(path, label, classes, image[0])
     else:
         write_label_map(path, label, classes)

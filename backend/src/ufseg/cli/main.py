@@ -14,6 +14,7 @@ from ufseg.cli.compare import compare_losses
 from ufseg.cli.console import errors_in_words
 from ufseg.cli.doctor import doctor
 from ufseg.cli.evaluate import evaluate
+from ufseg.cli.exchange import export_app, import_app
 from ufseg.cli.models import app as models_app
 from ufseg.cli.plan import plan
 from ufseg.cli.predict import predict
@@ -58,6 +59,8 @@ app.command("compare-losses")(compare_losses)
 app.add_typer(models_app, name="models")
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(workspace_app, name="workspace")
+app.add_typer(export_app, name="export")
+app.add_typer(import_app, name="import")
 
 
 def main() -> None:

@@ -37,7 +37,10 @@ def predict(
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
     form: Annotated[
         OutputFormat,
-        typer.Option("--format", help="seg.nrrd is 3D Slicer's segmentation, with names and colours."),
+        typer.Option(
+            "--format",
+            help="seg.nrrd is 3D Slicer's segmentation, with names and colours; dicom-seg names its DICOM series.",
+        ),
     ] = OutputFormat.NIFTI,
     overlap: Annotated[float, typer.Option(help="Of neighbouring windows; less is faster, 0 to 0.9.")] = 0.5,
     mirror: Annotated[
@@ -65,7 +68,9 @@ def predict(
     options = InferenceOptions(overlap=overlap, mirror=mirror)
     description = read_description(folder)
     studies = find_studies(images, len(description.channel_names))
-    targets = [output / f"{study.name}.{form.value}" for study in studies]
+    if form is OutputFormat.DICOM:
+        _require_series(studies)
+    targets = [output / f"{study.name}.{form.ending}" for study in studies]
     _require_absent(targets)
     output.mkdir(parents=True, exist_ok=True)
     describe_classes(output, description.classes, form)
@@ -87,7 +92,7 @@ def predict(
             _warn_of_modality(study, description)
             with Interrupt() as stop, ProgressDisplay(study.name) as show:
                 label = predictor.predict(image, progress=show, cancelled=stop)
-            write_labels(target, label, description.classes, form)
+            write_labels(target, label, description.classes, form, study.files)
         except (InputError, OutOfMemoryError) as error:
             if len(studies) == 1:
                 raise
@@ -96,6 +101,18 @@ def predict(
         out.print(f"{target}", markup=False, highlight=False, soft_wrap=True)
     if failures:
         raise UfsegError(f"{len(failures)} of {len(studies)} images were not segmented. " + " | ".join(failures))
+
+
+def _require_series(studies: list[Study]) -> None:
+    from ufseg.exchange.dicom_seg import require_highdicom
+
+    require_highdicom()
+    for study in studies:
+        if len(study.files) != 1 or not study.files[0].is_dir():
+            raise InputError(
+                f"{study.files[0]} is no folder of one DICOM series, and a DICOM SEG must name one. Give such a "
+                "folder, or choose another format."
+            )
 
 
 def _require_absent(targets: list[Path]) -> None:

@@ -25,6 +25,26 @@ def read_series(folder: Path) -> Any:
         ImageError: no series, several series, or slices that are missing, doubled or unreadable.
         GeometryError: slices are sheared against each other (gantry tilt).
     """
+    names = series_files(folder)
+    try:
+        if len(names) > 1:
+            _require_even_slices(names, folder)
+            reader = sitk.ImageSeriesReader()
+            reader.SetFileNames(names)
+            return reader.Execute()
+        return sitk.ReadImage(names[0])
+    except RuntimeError as error:
+        raise ImageError(
+            f"The DICOM series in {folder} cannot be read: {reason(error)}. Export it again, uncompressed if possible."
+        ) from error
+
+
+def series_files(folder: Path) -> tuple[str, ...]:
+    """The files of the one DICOM series in `folder`, in the order of its slices.
+
+    Raises:
+        ImageError: no series, several series, or a file that cannot be parsed.
+    """
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if not series:
         raise ImageError(
@@ -42,17 +62,7 @@ def read_series(folder: Path) -> Any:
         )
     names = next(iter(files.values()))
     _require_all_read(names, folder)
-    try:
-        if len(names) > 1:
-            _require_even_slices(names, folder)
-            reader = sitk.ImageSeriesReader()
-            reader.SetFileNames(names)
-            return reader.Execute()
-        return sitk.ReadImage(names[0])
-    except RuntimeError as error:
-        raise ImageError(
-            f"The DICOM series in {folder} cannot be read: {reason(error)}. Export it again, uncompressed if possible."
-        ) from error
+    return names
 
 
 def _require_all_read(names: tuple[str, ...], folder: Path) -> None:

@@ -173,6 +173,19 @@ def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:
         image = _drop_single_axes(image, path)
     if "complex" in image.GetPixelIDTypeAsString():
         raise ImageError(f"{path} holds complex numbers. Save its magnitude and give that.")
+    geometry = grid_of(image, path)
+    array: NDArray[Any] = sitk.GetArrayFromImage(image)
+    if image.GetNumberOfComponentsPerPixel() == 1:
+        return array[np.newaxis], geometry
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0)), geometry
+
+
+def grid_of(image: Any, path: Path) -> Geometry:
+    """The grid of a SimpleITK image, or of its file reader that has read the header; its axes made orthogonal.
+
+    Raises:
+        GeometryError: its axes are empty, singular or sheared.
+    """
     try:
         geometry = Geometry.of(image)
     except ValidationError as error:
@@ -185,10 +198,7 @@ def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:
         geometry = geometry.model_copy(
             update={"origin": tuple(origin.tolist()), "direction": tuple(axes.reshape(-1).tolist())}
         )
-    array: NDArray[Any] = sitk.GetArrayFromImage(image)
-    if image.GetNumberOfComponentsPerPixel() == 1:
-        return array[np.newaxis], geometry
-    return np.ascontiguousarray(np.moveaxis(array, -1, 0)), geometry
+    return geometry
 
 
 def _read_file(path: Path) -> Any:

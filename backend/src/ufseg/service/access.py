@@ -28,7 +28,8 @@ class Access:
         app: what is protected.
         keys: tells whose token it is.
         hosts: allowed Host headers, with port.
-        max_file_bytes: largest body of ``POST /files``; all other bodies are JSON of at most 4 MiB.
+        max_file_bytes: largest body of ``POST /files`` and ``PATCH /uploads/…``; all other bodies are JSON of at most
+            4 MiB.
     """
 
     def __init__(self, app: ASGIApp, keys: Keys, hosts: Collection[str], max_file_bytes: int) -> None:
@@ -43,7 +44,7 @@ class Access:
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         method, path = scope["method"], scope["path"]
-        limit = self._max_file_bytes if path == "/files" else MAX_JSON_BYTES
+        limit = self._max_file_bytes if _takes_files(path) else MAX_JSON_BYTES
         if headers.get(b"host", b"").lower() not in self._hosts:
             refusal = failure(421, "HostError", "The Host header is not this service's address. Use the reported one.")
             await refusal(scope, receive, send)
@@ -75,6 +76,10 @@ class Access:
                 await self._app(scope, _limited(receive, limit), send)
             return
         await refusal(scope, receive, send)
+
+
+def _takes_files(path: str) -> bool:
+    return path == "/files" or path.startswith("/uploads/")
 
 
 def too_large(size: int, limit: int) -> str:

@@ -14,14 +14,18 @@ from ufseg.engine.engine import Engine
 from ufseg.service.access import Access
 from ufseg.service.audit_routes import audit_routes
 from ufseg.service.failures import install
+from ufseg.service.file_routes import file_routes
 from ufseg.service.finished_routes import finished_routes
 from ufseg.service.job_routes import job_routes, model_routes
 from ufseg.service.keys import Keys
 from ufseg.service.metrics import RequestMetrics, new_registry
 from ufseg.service.observation import Observation
 from ufseg.service.openapi import document
-from ufseg.service.routes import case_routes, file_routes, health_routes, task_routes
+from ufseg.service.resuming import Resumable
+from ufseg.service.routes import case_routes, health_routes, task_routes
 from ufseg.service.schemas import ERRORS
+from ufseg.service.spool import Spool
+from ufseg.service.uploads import Uploads
 from ufseg.workspace.workspace import Workspace
 
 MAX_FILE_BYTES = 8 << 30
@@ -34,6 +38,7 @@ def create_app(
     hosts: Collection[str],
     max_file_bytes: int = MAX_FILE_BYTES,
     model_folders: Sequence[Path] = (),
+    spool: Spool | None = None,
 ) -> ASGIApp:
     """The service as an ASGI application.
 
@@ -44,6 +49,7 @@ def create_app(
         hosts: the addresses (with port) under which the service may be spoken to.
         max_file_bytes: largest file that may be uploaded.
         model_folders: where finished models are looked for, beside the usual places.
+        spool: where programs of this machine hand over files; None if only the network may.
     """
     app = FastAPI(
         title="UnifiedFocalSeg",
@@ -56,11 +62,12 @@ def create_app(
     )
     install(app)
     registry = new_registry(workspace, engine)
+    uploads = Uploads(workspace, spool, max_file_bytes)
     routers = (
         health_routes(engine),
-        file_routes(workspace),
+        file_routes(workspace, uploads, Resumable(workspace, uploads, max_file_bytes), spool),
         task_routes(workspace),
-        case_routes(workspace),
+        case_routes(workspace, uploads.arrivals),
         job_routes(engine),
         finished_routes(workspace, model_folders),  # before the others: no version's id is "available"
         model_routes(workspace),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Response
 
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
 from ufseg.errors import InputError
+from ufseg.service.arrivals import Arrivals
 from ufseg.service.schemas import CaseRequest, ClassRequest, DeviceAnswer, Health, RestoreRequest, TaskRequest
-from ufseg.service.uploads import receive_file
-from ufseg.workspace.records import Case, FileRecord, LabelRevision, RevisionDiff, Task
+from ufseg.workspace.records import Case, LabelRevision, RevisionDiff, Task
 from ufseg.workspace.revisions import RevisionRequest
 from ufseg.workspace.workspace import Workspace
 
@@ -31,27 +28,6 @@ def health_routes(engine: Engine) -> APIRouter:
             device=None if device is None else DeviceAnswer.model_validate(device),
             running_jobs=engine.running_jobs(),
         )
-
-    return router
-
-
-def file_routes(workspace: Workspace) -> APIRouter:
-    """Images and label maps by the hash of their bytes."""
-    router = APIRouter(tags=["files"])
-    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-    binary = {"requestBody": {"required": True, "content": content}}
-    found: dict[int | str, dict[str, Any]] = {200: {"content": content, "description": "The file."}}
-
-    @router.post("/files", status_code=201, openapi_extra=binary)
-    async def upload(request: Request) -> FileRecord:
-        """Keep a raw NRRD file with its header attached, sent as the body."""
-        return await receive_file(request, workspace)
-
-    @router.get("/files/{sha256}", response_class=FileResponse, responses=found)
-    @router.head("/files/{sha256}", response_class=FileResponse, responses=found)
-    def download(sha256: str) -> FileResponse:
-        """The bytes of a file."""
-        return FileResponse(workspace.files.path(sha256), media_type="application/octet-stream")
 
     return router
 
@@ -83,7 +59,7 @@ def task_routes(workspace: Workspace) -> APIRouter:
     return router
 
 
-def case_routes(workspace: Workspace) -> APIRouter:
+def case_routes(workspace: Workspace, arrivals: Arrivals) -> APIRouter:
     """Cases and their label revisions."""
     router = APIRouter(tags=["cases"])
 
@@ -95,6 +71,7 @@ def case_routes(workspace: Workspace) -> APIRouter:
     @router.post("/tasks/{task}/cases", status_code=201, responses={200: {"model": Case}})
     def add_case(task: str, body: CaseRequest, response: Response) -> Case:
         """Make a case of uploaded images, or find the one that has them (status 200)."""
+        arrivals.settle(body.images)
         case, new = workspace.cases.add(task, body.name, body.subject, body.images)
         response.status_code = 201 if new else 200
         return case
@@ -107,6 +84,7 @@ def case_routes(workspace: Workspace) -> APIRouter:
     @router.post("/cases/{case}/revisions", status_code=201)
     def submit(case: str, body: RevisionRequest) -> LabelRevision:
         """Append a label revision; when this answers, it is on the disk."""
+        arrivals.settle([body.label])
         return workspace.revisions.submit(case, body)
 
     @router.get("/cases/{case}/revisions")

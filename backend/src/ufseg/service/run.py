@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -25,6 +26,7 @@ from ufseg.service.app import create_app
 from ufseg.service.job_log import JobLog
 from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
 from ufseg.service.logs import start_logging
+from ufseg.service.spool import Spool
 from ufseg.service.tls import Tls, generated_certificate
 from ufseg.workspace.workspace import Workspace
 
@@ -48,8 +50,8 @@ def serve(
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
-    The first and only line on standard output is JSON with url, token, version and pid; with TLS also fingerprint,
-    the SHA-256 of the certificate.
+    The first and only line on standard output is JSON with url, token, version, pid and spool, the folder for files by
+    reference; with TLS also fingerprint, the SHA-256 of the certificate.
 
     Args:
         workspace: folder, made if absent.
@@ -77,14 +79,16 @@ def serve(
         used = generated_certificate(opened.folder / "tls", names) if tls == "generate" else tls
         listening = listen(host, port)
         actual = listening.getsockname()[1]
-        with Engine(opened, device, warm=True, resume=True) as engine:
+        with Engine(opened, device, warm=True, resume=True) as engine, closing(Spool()) as spool:
             token = secrets.token_urlsafe(32)
             JobLog(engine)
-            app = create_app(opened, engine, token, host_headers(names, actual), model_folders=model_folders)
+            app = create_app(
+                opened, engine, token, host_headers(names, actual), model_folders=model_folders, spool=spool
+            )
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
-                    http="h11",
+                    http="httptools",
                     loop="asyncio",
                     ws="none",
                     lifespan="off",
@@ -107,7 +111,7 @@ def serve(
             threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
             threading.Thread(target=_load_slow_libraries, daemon=True, name="loading").start()
             url = f"{'http' if used is None else 'https'}://{bracketed(names[0])}:{actual}"
-            hello = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
+            hello = {"url": url, "token": token, "version": __version__, "pid": os.getpid(), "spool": str(spool.folder)}
             if used is not None:
                 hello["fingerprint"] = used.fingerprint
                 _log.info("the certificate's SHA-256 fingerprint is %s", used.fingerprint)
@@ -142,5 +146,5 @@ def _when_stdin_ends(end: Callable[[], None]) -> None:
 
 def _load_slow_libraries() -> None:
     """Import now what requests need later, so that none of them waits, nor `/health` for them."""
-    for name in ("ufseg.images.reading", "ufseg.images.writing", "ufseg.evaluation.gate", "scipy.stats"):
+    for name in ("ufseg.images.summary", "ufseg.images.writing", "ufseg.evaluation.gate", "scipy.stats"):
         importlib.import_module(name)

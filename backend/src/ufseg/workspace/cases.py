@@ -14,7 +14,7 @@ from ufseg.workspace import audit
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files
 from ufseg.workspace.records import Case
-from ufseg.workspace.tables import CaseImageRow, CaseRow, FileRow, RevisionRow, TaskRow
+from ufseg.workspace.tables import CaseImageRow, CaseRow, RevisionRow, TaskRow
 from ufseg.workspace.tasks import require as require_task
 from ufseg.workspace.voxels import image_hash
 
@@ -22,8 +22,9 @@ from ufseg.workspace.voxels import image_hash
 class Cases:
     """The cases of a workspace."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, files: Files) -> None:
         self._database = database
+        self._files = files
 
     def add(self, task_id: str, name: str, subject: str, images: Sequence[str]) -> tuple[Case, bool]:
         """Make a case of stored images, or find the one that has the same images.
@@ -50,14 +51,18 @@ class Cases:
         name, subject = name.strip(), subject.strip()
         if not name or not subject:
             raise InputError(f"A case needs a name and a subject; given were {name!r} and {subject!r}.")
+        with self._database.reading() as session:
+            task = require_task(session, task_id)
+            if (existing := _same_files(session, task_id, images)) is not None:
+                return _records(session, [existing])[0], False
+            _common_geometry(session, task, images)
+        # Before the transaction, for it takes a while.
+        voxels = image_hash([channel for image in images for channel in self._files.voxels(image)])
         with self._database.writing() as session:
             task = require_task(session, task_id)
-            key = ",".join(images)
-            existing = session.scalar(select(CaseRow).where(CaseRow.task == task_id, CaseRow.images_key == key))
-            if existing is not None:
+            if (existing := _same_files(session, task_id, images)) is not None:
                 return _records(session, [existing])[0], False
             geometry = _common_geometry(session, task, images)
-            voxels = _voxels(session, images)
             for twin in _twins(session, task_id, voxels):
                 if Geometry.model_validate(twin.geometry).difference(geometry) is None:
                     return _records(session, [twin])[0], False
@@ -67,7 +72,7 @@ class Cases:
                 task=task_id,
                 name=name,
                 subject=subject,
-                images_key=key,
+                images_key=",".join(images),
                 voxels=voxels,
                 geometry=geometry.model_dump(mode="json"),
                 membership=None,
@@ -120,6 +125,10 @@ def require(session: Session, case_id: str) -> CaseRow:
     return row
 
 
+def _same_files(session: Session, task_id: str, images: Sequence[str]) -> CaseRow | None:
+    return session.scalar(select(CaseRow).where(CaseRow.task == task_id, CaseRow.images_key == ",".join(images)))
+
+
 def _common_geometry(session: Session, task: TaskRow, images: Sequence[str]) -> Geometry:
     files = [Files.record(session, sha) for sha in images]
     channels = sum(f.channels for f in files)
@@ -139,17 +148,8 @@ def _common_geometry(session: Session, task: TaskRow, images: Sequence[str]) -> 
     return first
 
 
-def _voxels(session: Session, images: Sequence[str]) -> str | None:
-    """What the images hold; None if one was stored as a label map."""
-    found = [row.voxels for sha in images if (row := session.get(FileRow, sha)) is not None]
-    channels = [channel for file in found for channel in file or ()]
-    return image_hash(channels) if all(found) else None
-
-
-def _twins(session: Session, task_id: str, voxels: str | None) -> Sequence[CaseRow]:
+def _twins(session: Session, task_id: str, voxels: str) -> Sequence[CaseRow]:
     """Cases of the task with the same intensities."""
-    if voxels is None:
-        return []
     query = select(CaseRow).where(CaseRow.task == task_id, CaseRow.voxels == voxels)
     return session.scalars(query.order_by(CaseRow.created, CaseRow.id)).all()
 

@@ -30,21 +30,41 @@ class Files:
         """A path on the workspace's disk for an NRRD file that `add_file` will take."""
         return self._store.temporary(".nrrd")
 
-    def add_file(self, path: Path) -> FileRecord:
-        """Take a finished NRRD file from `temporary` into the store, after reading it.
+    def add_file(self, path: Path, sha256: str | None = None) -> FileRecord:
+        """Take a finished raw NRRD file from `temporary` into the store, after reading what it holds.
+
+        Args:
+            path: the file; its length must fit its header.
+            sha256: of its bytes, from whoever wrote them; None computes it.
 
         Raises:
             ImageError: it cannot be read, has a time axis, or holds NaN or infinity; the file is removed.
             StorageError: the disk is full or cannot be written.
         """
-        from ufseg.images.reading import read_image  # SimpleITK is slow to import
+        from ufseg.images.summary import summarise  # SimpleITK is slow to import
 
         with self._store.unfinished(path):
             with named(path, "The uploaded file"):
-                image = read_image(path)
-            return self._adopt(
-                path, image.channels, str(image.array.dtype), image.geometry, channel_hashes(image.array)
-            )
+                found = summarise(path)
+            return self._adopt(path, found.channels, found.dtype, found.geometry, sha256=sha256)
+
+    def voxels(self, sha256: str) -> list[str]:
+        """Hashes of an image's channels, by which equal images are found.
+
+        A file is taken in without them: they cost more than all the rest, and label maps never need them.
+
+        Raises:
+            NotFoundError: no such file.
+            ImageError: the stored file is damaged.
+        """
+        with self._database.reading() as session:
+            self.record(session, sha256)
+            known = session.get_one(FileRow, sha256).voxels
+        if known is not None:
+            return known
+        from ufseg.images.reading import read_image  # SimpleITK is slow to import
+
+        return channel_hashes(read_image(self._store.path(sha256)).array)
 
     def add_image(self, image: Image) -> FileRecord:
         """Store an image as raw NRRD; see `add_file`."""
@@ -96,10 +116,16 @@ class Files:
         return _record(row)
 
     def _adopt(
-        self, path: Path, channels: int, dtype: str, geometry: Geometry, voxels: list[str] | None = None
+        self,
+        path: Path,
+        channels: int,
+        dtype: str,
+        geometry: Geometry,
+        voxels: list[str] | None = None,
+        sha256: str | None = None,
     ) -> FileRecord:
         size = path.stat().st_size
-        sha256 = self._store.adopt(path, ".nrrd")
+        sha256 = self._store.adopt(path, ".nrrd", sha256)
         with self._database.writing() as session:
             row = session.get(FileRow, sha256)
             if row is None:

@@ -18,6 +18,7 @@ from ufseg.workspace import audit, cases, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files, named
 from ufseg.workspace.membership import membership_of
+from ufseg.workspace.patches import Patch, part_of, put_over, require_base
 from ufseg.workspace.records import LabelRevision, Membership, SubmittedOrigin
 from ufseg.workspace.tables import CaseRow, ModelVersionRow, RevisionRow
 
@@ -33,6 +34,7 @@ class RevisionRequest(BaseModel):
         parent: the revision it was made from.
         model_version: the version whose prediction was corrected.
         region: the box that was annotated, voxels i, j(, k); None for everywhere.
+        patch: `label` is only a part of the case's grid, put over an earlier label map; None if it is all of it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -45,6 +47,7 @@ class RevisionRequest(BaseModel):
     parent: str | None = None
     model_version: str | None = None
     region: Region | None = None
+    patch: Patch | None = None
 
 
 class Revisions:
@@ -61,7 +64,8 @@ class Revisions:
 
         Raises:
             NotFoundError: no such case, file, parent or model version.
-            GeometryError: the label map is not on the case's grid, or the region lies outside.
+            GeometryError: the label map is not on the case's grid, or the region or the changed part lies outside.
+            InputError: a patch's base is no label map of this case.
             LabelError: a class name that the task lacks, or a value without a name. Nothing is kept then.
         """
         from ufseg.images.reading import read_label_map
@@ -72,15 +76,22 @@ class Revisions:
             table = tasks.class_table(session, case.task)
             uploaded = Files.record(session, request.label)
             _check_references(session, case, request)
+            if request.patch is not None:
+                require_base(session, case, request.patch.base)
+        expected = grid if request.patch is None else part_of(grid, request.patch.start, uploaded.geometry.size)
         what = f"The label map {request.label[:12]}…"
         uploaded.geometry.require_same(
-            grid, what, f"the image of the case {case_id}", "Export the segmentation on the image's own grid."
+            expected, what, f"the image of the case {case_id}", "Export the segmentation on the image's own grid."
         )
         _check_region(request.region, grid)
         path = self._files.path(request.label)
         with named(path, request.label[:12] + "…"):
             source = read_label_map(path)
-        label = LabelMap(table.translate(source.array, request.classes, what), grid)
+        array = table.translate(source.array, request.classes, what)
+        if request.patch is not None:
+            base = read_label_map(self._files.verified(request.patch.base), None, grid)
+            array = put_over(base.array, array, request.patch.start, table)
+        label = LabelMap(array, grid)
         stored = self._files.add_label_map(label, table)
         return self._append(case_id, request, stored.sha256, _task_values(request.classes, table))
 

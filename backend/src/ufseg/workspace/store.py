@@ -92,12 +92,13 @@ class ContentStore:
             if age > _ABANDONED_SECONDS:
                 path.unlink(missing_ok=True)
 
-    def adopt(self, path: Path, suffix: str) -> str:
+    def adopt(self, path: Path, suffix: str, digest: str | None = None) -> str:
         """Move a finished file into the store; when this returns it survives a power cut.
 
         Args:
             path: a file on the store's disk, such as one from `temporary`; it is gone afterwards.
             suffix: one of `SUFFIXES`.
+            digest: the sha256 of its bytes, from whoever wrote them; None computes it.
 
         Returns:
             The sha256 of its bytes.
@@ -105,7 +106,7 @@ class ContentStore:
         Raises:
             StorageError: the disk is full or cannot be written.
         """
-        digest = sha256_of(path)
+        digest = digest or sha256_of(path)
         target = self._path(digest, suffix)
         size = path.stat().st_size
         with storage_errors(self._folder, size):

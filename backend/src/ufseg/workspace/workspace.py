@@ -56,7 +56,7 @@ class Workspace:
         self.store = ContentStore(self.folder)
         self.files = Files(self._database, self.store)
         self.tasks = Tasks(self._database)
-        self.cases = Cases(self._database)
+        self.cases = Cases(self._database, self.files)
         self.revisions = Revisions(self._database, self.files)
         self.history = History(self._database, self.files)
         self.models = Models(self._database)

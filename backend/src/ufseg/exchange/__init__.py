@@ -1,0 +1,1 @@
+"""Models, cases and label maps in the formats of other programs."""
