@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -50,8 +50,8 @@ def serve(
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
-    The first and only line on standard output is JSON with url, token, version, pid and spool, the folder for files by
-    reference; with TLS also fingerprint, the SHA-256 of the certificate.
+    The first and only line on standard output is JSON with url, token, version, pid; on loopback also spool, the folder
+    for files by reference; with TLS also fingerprint, the SHA-256 of the certificate.
 
     Args:
         workspace: folder, made if absent.
@@ -79,7 +79,7 @@ def serve(
         used = generated_certificate(opened.folder / "tls", names) if tls == "generate" else tls
         listening = listen(host, port)
         actual = listening.getsockname()[1]
-        with Engine(opened, device, warm=True, resume=True) as engine, closing(Spool()) as spool:
+        with Engine(opened, device, warm=True, resume=True) as engine, _spool(host) as spool:
             token = secrets.token_urlsafe(32)
             JobLog(engine)
             app = create_app(
@@ -111,13 +111,19 @@ def serve(
             threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
             threading.Thread(target=_load_slow_libraries, daemon=True, name="loading").start()
             url = f"{'http' if used is None else 'https'}://{bracketed(names[0])}:{actual}"
-            hello = {"url": url, "token": token, "version": __version__, "pid": os.getpid(), "spool": str(spool.folder)}
+            hello = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
+            hello |= {} if spool is None else {"spool": str(spool.folder)}
             if used is not None:
                 hello["fingerprint"] = used.fingerprint
                 _log.info("the certificate's SHA-256 fingerprint is %s", used.fingerprint)
             print(json.dumps(hello), file=answers, flush=True)
             _log.info("ufseg %s serves %s on %s port %d", __version__, opened.folder, host, actual)
             asyncio.run(_serve(server, listening))
+
+
+def _spool(host: str) -> AbstractContextManager[Spool | None]:
+    """A folder for files by reference, where only programs of this computer reach the service."""
+    return closing(Spool()) if host == LOOPBACK else nullcontext()
 
 
 def _reserve_stdout() -> TextIO:
