@@ -226,10 +226,12 @@ class Figures:
     resumed: int = 0
 
 
-def one_kill(folder: Path, log: Path, told: Told, number: int, rng: random.Random, figures: Figures) -> None:
+def one_kill(
+    folder: Path, log: Path, told: Told, number: int, rng: random.Random, figures: Figures, late: float
+) -> None:
     """Start the service, let clients work, kill something."""
     service = Service(folder, log)
-    if rng.random() < EARLY:
+    if rng.random() < EARLY * (1 - late):
         time.sleep(rng.uniform(0, 3))
         figures.tally.kills["service while it started"] += 1
         service.kill()
@@ -241,7 +243,7 @@ def one_kill(folder: Path, log: Path, told: Told, number: int, rng: random.Rando
     threads = [threading.Thread(target=client.run) for client in clients]
     for thread in threads:
         thread.start()
-    time.sleep(rng.uniform(5, LATE_SECONDS) if rng.random() < LATE else rng.uniform(0, LATEST_SECONDS))
+    time.sleep(rng.uniform(5, LATE_SECONDS) if rng.random() < late else rng.uniform(0, LATEST_SECONDS))
     if rng.random() < WORKER and service.kill_worker(rng):
         figures.tally.kills["worker"] += 1
         time.sleep(rng.uniform(0, LATEST_SECONDS))
@@ -269,7 +271,7 @@ def check_jobs(folder: Path, told: Told, figures: Figures, *, last: bool) -> Non
         figures.resumed += sum(job.resumed_from is not None for job in jobs.values())
 
 
-def run(kills: int, seed: int, minutes: float) -> dict[str, Any]:
+def run(kills: int, seed: int, minutes: float, late: float) -> dict[str, Any]:
     """Kill so often, or until the time is over, and return the figures."""
     end = time.monotonic() + 60 * minutes
     rng = random.Random(seed)
@@ -285,7 +287,7 @@ def run(kills: int, seed: int, minutes: float) -> dict[str, Any]:
             tally.migrated += sum(rows.values())
             told: Told = []
             for number in range(KILLS_PER_WORKSPACE):
-                one_kill(folder, home / "log", told, era * 1000 + number, rng, figures)
+                one_kill(folder, home / "log", told, era * 1000 + number, rng, figures, late)
                 verify(folder, None, list(told), tally)
                 enough = sum(tally.kills.values()) >= kills or time.monotonic() > end
                 last = enough or number == KILLS_PER_WORKSPACE - 1
@@ -319,9 +321,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=600, help="stop after so long, with fewer kills")
+    parser.add_argument("--late", type=float, default=LATE, help="share of kills after 5 to 20 s of work")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     given = parser.parse_args()
-    figures = run(given.kills, given.seed, given.minutes)
+    figures = run(given.kills, given.seed, given.minutes, given.late)
     text = json.dumps(figures, indent=2)
     if given.json:
         given.json.write_text(text + "\n", encoding="utf-8")
