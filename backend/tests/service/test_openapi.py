@@ -12,11 +12,11 @@ from service_process import Json, ServiceProcess
 
 from ufseg.engine import requests as engine_requests
 from ufseg.evaluation import rule
-from ufseg.service import finished_routes, schemas
+from ufseg.service import file_routes, finished_routes, resuming, schemas
 from ufseg.service.examples import EXAMPLES
 from ufseg.workspace import records, revisions
 
-MODULES = (schemas, rule, finished_routes, engine_requests, revisions, records)
+MODULES = (schemas, rule, file_routes, resuming, finished_routes, engine_requests, revisions, records)
 
 
 def test_a_few_hundred_made_up_requests_get_documented_answers_below_500(tmp_path: Path) -> None:

@@ -219,5 +219,16 @@ EXAMPLES: dict[str, Any] = {
         "request": "0f1e2d3c4b5a6978",
         "created": _WHEN,
     },
+    "Reference": {"name": "0c1d2e3f.nrrd", "sha256": _IMAGE},
+    "Lent": {"name": "0c1d2e3f.nrrd", "path": "/dev/shm/ufseg-spool/0c1d2e3f.nrrd"},
+    "SpoolFolder": {"folder": "/dev/shm/ufseg-spool"},
+    "UploadRequest": {"size_bytes": 104_857_600, "sha256": _IMAGE},
+    "UploadState": {
+        "size_bytes": 104_857_600,
+        "sha256": _IMAGE,
+        "id": "0123456789abcdef01234567",
+        "offset": 52_428_800,
+        "file": None,
+    },
     "ErrorAnswer": {"error": {"type": "NotFoundError", "message": "There is no case with the id 'x'."}},
 }
