@@ -54,6 +54,10 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.10 --extra slicer --extra test \
 	  --no-emit-package torch --no-emit-package triton --no-annotate --no-header backend/pyproject.toml \
 	  | grep -vE '^(nvidia|cuda)-' > backend/constraints.txt
+	echo "torch==2.13.0" > backend/requirements.lock
+	uv pip compile --quiet --universal --python-version 3.10 --extra fast --generate-hashes \
+	  -c backend/constraints.txt -c backend/requirements.lock --no-annotate --no-header backend/pyproject.toml \
+	  | awk '/^[^ ]/ {kept = !/^(nvidia-|cuda-|torch==|triton==)/} kept' >> backend/requirements.lock
 
 clean:
 	rm -rf demo/output demo/report.json demo/demo.png backend/build backend/src/*.egg-info

@@ -30,5 +30,9 @@ class BackendError(FocalSegError):
         self.status = status
 
 
+class SetupError(FocalSegError):
+    """The backend's own environment cannot be installed, or is not whole."""
+
+
 class OperationCancelled(FocalSegError):  # noqa: N818 - not an error of the program: the user asked for it
     """The user stopped the operation."""

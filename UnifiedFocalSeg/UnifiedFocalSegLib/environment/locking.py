@@ -1,0 +1,45 @@
+"""Only one installation at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import SetupError
+from .places import Places
+
+
+@contextmanager
+def installing(places: Places) -> Iterator[None]:
+    """Hold the lock of an installation; the operating system frees it when the process ends, however it does.
+
+    Raises:
+        SetupError: another process holds it, or the folder cannot be written.
+    """
+    try:
+        places.root.mkdir(parents=True, exist_ok=True)
+        stream = places.lock.open("a+b")
+    except OSError as error:
+        raise SetupError(
+            f"The folder {places.root} cannot be written ({error.strerror or error}). Choose another one."
+        ) from error
+    with stream:
+        try:
+            _lock(stream.fileno())
+        except OSError as error:
+            raise SetupError(
+                f"Another process is installing the backend in {places.root}. Wait for it, or stop it."
+            ) from error
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,49 @@
+"""Trying an environment out before it is used: real imports and a real computation."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import SetupError
+from .children import run
+from .places import python_of
+from .torch_builds import TorchBuild
+
+# The parts that pull in every compiled package, then a convolution forward and backward on the device.
+_PROGRAM = """
+import json, platform, sys
+import ufseg, ufseg.cli.main, ufseg.service.run, ufseg.images.reading, ufseg.training.trainer
+from ufseg.networks.device import choose_device
+import torch
+device = choose_device(sys.argv[1])
+print(json.dumps({"python": platform.python_version(), "torch": torch.__version__, "device": device.name}))
+"""
+
+
+def probe(
+    environment: Path, build: TorchBuild, variables: Mapping[str, str], cancelled: threading.Event | None = None
+) -> dict[str, Any]:
+    """Import the backend and compute with it.
+
+    Returns:
+        Versions of Python and PyTorch, and the device that computed.
+
+    Raises:
+        SetupError: it does not work.
+        OperationCancelled: `cancelled` was set.
+    """
+    ended = run([python_of(environment), "-c", _PROGRAM, build.device], variables, cancelled=cancelled)
+    if ended.code:
+        last = ended.lines[-1].strip().rstrip(".") if ended.lines else f"exit code {ended.code}"
+        step = (
+            "Install again; if it stays, report it with the log."
+            if build.device == "cpu"
+            else "Update the NVIDIA driver and install again, or install the CPU build (--torch cpu)."
+        )
+        raise SetupError(f"The new environment was made but does not work ({last}), so it is not used. {step}")
+    found: dict[str, Any] = json.loads(ended.output.splitlines()[-1])
+    return found

@@ -1,0 +1,54 @@
+"""How much disk an installation takes, and whether it is there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ..errors import SetupError
+from .places import Places
+from .torch_builds import TorchBuild
+
+
+def needed_bytes(places: Places, build: TorchBuild) -> int:
+    """Bytes that an installation adds; packages of an earlier one are shared with it through uv's cache."""
+    return max(int(0.1 * build.installed), int(1.1 * build.installed) - folder_bytes(places.cache))
+
+
+def require_space(places: Places, needed: int) -> None:
+    """Check before anything is downloaded.
+
+    Raises:
+        SetupError: with the numbers and the folder, if the disk has less than `needed` bytes.
+    """
+    free = free_bytes(places.root)
+    if free < needed:
+        raise SetupError(
+            f"The backend's environment needs about {words(needed)} in {places.root}, and {words(free)} are free. "
+            "Free some space, or choose another folder."
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk on which a folder is or would be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes that the files of a folder take, each hard link once; 0 if there is no such folder."""
+    seen: dict[tuple[int, int], int] = {}
+    for path in folder.rglob("*"):
+        try:
+            entry = path.lstat()
+        except FileNotFoundError:  # uv's temporary files come and go
+            continue
+        if path.is_file() and not path.is_symlink():
+            seen[(entry.st_dev, entry.st_ino)] = entry.st_size
+    return sum(seen.values())
+
+
+def words(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,97 @@
+"""The uv that installs: the one on this computer, or one fetched into a folder of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import uuid
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import SetupError
+from .children import run
+from .gpu import version
+from .places import Places
+
+# Older ones do not know the PyTorch builds.
+OLDEST = (0, 9)
+_NAME = "uv.exe" if os.name == "nt" else "uv"
+
+
+def find_uv(
+    places: Places,
+    variables: Mapping[str, str],
+    wheels: Path | None = None,
+    offline: bool = False,
+    cancelled: threading.Event | None = None,
+) -> Path:
+    """The first that works of: fetched before, on the path, beside this Python, in the wheel folder, from pip.
+
+    Raises:
+        SetupError: there is none and none can be fetched.
+        OperationCancelled: `cancelled` was set.
+    """
+    fetched = places.uv / _NAME
+    candidates = [fetched, Path(shutil.which("uv", path=variables.get("PATH")) or ""), Path(sys.executable).parent / _NAME]
+    for path in candidates:
+        if path.is_file() and _version(path, variables) >= OLDEST:
+            return path
+    unpacked = places.root / f"uv.{uuid.uuid4().hex}"
+    try:
+        program = _from_wheel(wheels, unpacked) or _from_pip(unpacked, wheels, offline, cancelled)
+        program.chmod(0o755)
+        if _version(program, variables) < OLDEST:
+            raise SetupError(
+                f"The uv that was fetched does not run or is older than {OLDEST[0]}.{OLDEST[1]}. Install uv yourself "
+                "(https://docs.astral.sh/uv), so that it is on the path, and try again."
+            )
+        places.uv.mkdir(exist_ok=True)
+        program.replace(fetched)
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+    return fetched
+
+
+def _version(program: Path, variables: Mapping[str, str]) -> tuple[int, ...]:
+    """Version of a uv; empty if it does not run."""
+    try:
+        ended = run([program, "--version"], variables)
+    except SetupError:  # not for this machine, or cut off
+        return ()
+    words = ended.output.split()
+    return version(words[1]) if ended.code == 0 and len(words) > 1 else ()
+
+
+def _from_wheel(wheels: Path | None, folder: Path) -> Path | None:
+    for wheel in sorted(wheels.glob("uv-*.whl"), reverse=True) if wheels is not None else []:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.endswith(f".data/scripts/{_NAME}"):
+                    folder.mkdir(parents=True)
+                    target = folder / _NAME
+                    with archive.open(name) as source, target.open("wb") as stream:
+                        shutil.copyfileobj(source, stream)
+                    return target
+    return None
+
+
+def _from_pip(folder: Path, wheels: Path | None, offline: bool, cancelled: threading.Event | None) -> Path:
+    """Let this Python's pip put uv into a folder; its own packages stay as they are."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--target", str(folder), f"uv>={OLDEST[0]}.{OLDEST[1]}"]
+    if wheels is not None:
+        command += ["--find-links", str(wheels)]
+    if offline:
+        command += ["--no-index"]
+    ended = run(command, os.environ, cancelled=cancelled)
+    program = folder / "bin" / _NAME
+    if ended.code or not program.is_file():
+        last = ended.lines[-1] if ended.lines else "pip said nothing"
+        step = f"Put a wheel of uv into {wheels}" if offline else "Connect to the network or put uv on the path"
+        raise SetupError(
+            f"uv, which installs the backend, could not be fetched ({last.strip()}). {step}, and install again."
+        )
+    return program
