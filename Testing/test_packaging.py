@@ -41,6 +41,17 @@ def test_backend_sources_are_installed():
         assert (REPOSITORY / name).is_file(), f"{name} is to be installed but does not exist"
 
 
+def test_the_lock_holds_all_that_the_backend_imports():
+    project = (REPOSITORY / "backend" / "pyproject.toml").read_text(encoding="utf-8")
+    block = re.search(r"^dependencies = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE).group(1)
+    wanted = {name.lower() for name in re.findall(r'"([A-Za-z0-9_.-]+)', block)}
+    lines = (REPOSITORY / "backend" / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = {line.split("==")[0] for line in lines if "==" in line}
+    assert wanted <= locked, "make lock"
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    assert lines[0] in makefile, "the lock's PyTorch is the one that the tests ran with"
+
+
 def test_finished_models_are_installed_where_the_module_looks():
     text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
     block = re.search(r"DIRECTORY (Resources/Models)\s+DESTINATION \S+LIB_DIR}/(\S+)", text)

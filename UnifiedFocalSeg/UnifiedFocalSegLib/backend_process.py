@@ -13,7 +13,8 @@ from pathlib import Path
 
 import slicer
 
-from .errors import BackendError, OperationCancelled
+from .environment import Places, check, default_root, shipped
+from .errors import BackendError, OperationCancelled, SetupError
 
 _LOG_LINES = 200
 _POLL_SECONDS = 0.05
@@ -211,11 +212,29 @@ def default_models() -> Path | None:
 def default_python() -> Path | None:
     """The backend's Python if it is where a set-up puts it, else None.
 
-    Looked for in the environment variable ``UFSEG_PYTHON``, then in ``.venv`` beside the extension's sources.
+    Looked for in the environment variable ``UFSEG_PYTHON``, then in ``.venv`` beside the extension's sources, then in
+    the environment that `environment.install` makes.
     """
     chosen = os.environ.get("UFSEG_PYTHON")
     if chosen:
         return Path(chosen)
     root = Path(__file__).resolve().parents[2]
     candidates = (root / ".venv" / "bin" / "python", root / ".venv" / "Scripts" / "python.exe")
-    return next((path for path in candidates if path.exists()), None)
+    return next((path for path in candidates if path.exists()), installed_python())
+
+
+def installed_python() -> Path | None:
+    """Python of the environment made by `environment.install`; None if none was finished."""
+    return Places(default_root()).python()
+
+
+def require_whole(python: str | os.PathLike) -> None:
+    """Look at the installed environment before a backend is started from it; another Python is its owner's business.
+
+    Raises:
+        SetupError: it is damaged, or older than this extension.
+    """
+    if os.fspath(python) == os.fspath(installed_python() or ""):
+        report = check(Places(default_root()), shipped())
+        if not report.usable:
+            raise SetupError(report.sentence)

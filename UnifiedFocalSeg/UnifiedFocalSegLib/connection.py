@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
-from .backend_process import BackendProcess, default_models, default_python, default_workspace
+from .backend_process import (
+    BackendProcess,
+    default_models,
+    default_python,
+    default_workspace,
+    require_whole,
+    startup_environment,
+)
 from .client import BackendClient
+from .environment import Options, Places, Progress, default_root, install, repair, shipped
 from .errors import BackendError
 from .operation import Control, Operation, Script, Step
 from .runner import Runner
@@ -59,7 +68,9 @@ class Connection:
             chosen = python or default_python()
             if chosen is None:
                 raise BackendError(
-                    "The backend is not set up. Choose the python of its virtual environment under Advanced."
+                    "The backend is not set up. Install it (install_backend, or python -m "
+                    "UnifiedFocalSegLib.environment install), or choose the python of its virtual environment under "
+                    "Advanced."
                 )
             old = self._release()
             folder = workspace or default_workspace()
@@ -67,6 +78,7 @@ class Connection:
 
             def start(control: Control) -> BackendProcess:
                 control.report(stage="Starting the backend")
+                require_whole(chosen)
                 if old is not None:  # it may hold the same workspace
                     old.stop()
                 return BackendProcess.start(chosen, folder, device=device, models=finished, cancelled=control.cancelled)
@@ -76,6 +88,36 @@ class Connection:
             return self._process.url
 
         return self._run("start", "Start the backend", script(), wait)
+
+    def install_backend(self, options: Options | None = None, *, wait: bool = False) -> Operation:
+        """Install the backend's own environment, or update or repair it; result: its Python.
+
+        A cancel takes effect within a second, and what was in use before stays in use until the new one works.
+
+        Args:
+            options: build of PyTorch, wheel folder and so on, to install anew; if None, nothing is done where all is
+                whole and belongs to this extension, and else the options of the last installation hold.
+            wait: block until it has ended.
+        """
+
+        def script() -> Script:
+            places = Places(default_root())
+            variables = startup_environment()  # without Slicer's own libraries
+
+            def work(control: Control) -> os.PathLike | None:
+                def told(progress: Progress) -> None:
+                    control.report(progress.fraction, progress.stage)
+
+                if options is None:
+                    repair(places, shipped(), None, variables=variables, listener=told, cancelled=control.cancelled)
+                else:
+                    chosen = replace(options, variables=variables)
+                    install(places, shipped(), chosen, listener=told, cancelled=control.cancelled)
+                return places.python()
+
+            return (yield work)
+
+        return self._run("install-backend", "Install the backend", script(), wait)
 
     def connect(self, url: str, token: str, *, wait: bool = False) -> Operation:
         """Use a backend that runs already; result: its health."""

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import FocalSegError
+from UnifiedFocalSegLib.errors import FocalSegError
+
 from .checking import check
 from .gpu import find_gpus
 from .installing import Options, install, repair
@@ -63,7 +64,9 @@ def _show(progress: Progress) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="UnifiedFocalSegLib.environment", description=__doc__)
     parser.add_argument("--root", type=Path, default=default_root(), help="folder of the environment")
-    parser.add_argument("--sources", type=Path, help="folder of the backend's sources; those of the extension if left out")
+    parser.add_argument(
+        "--sources", type=Path, help="folder of the backend's sources; those of the extension if left out"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, words_of_it in (("install", "install or update"), ("repair", "repair what is damaged")):
         command = commands.add_parser(name, help=words_of_it)

@@ -9,10 +9,11 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import OperationCancelled, SetupError
+from UnifiedFocalSegLib.errors import OperationCancelled, SetupError
 
 _POLL_SECONDS = 0.1
 _KEPT_LINES = 60
@@ -126,10 +127,8 @@ def _pass_on(stream: object, put: Callable[[str | None], object]) -> None:
 
 def _kill(process: subprocess.Popen[str]) -> None:
     if os.name == "posix":
-        try:
+        with suppress(ProcessLookupError):  # ended just now
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:  # ended just now
-            pass
     else:
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
     process.wait()

@@ -9,11 +9,12 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import FocalSegError, SetupError
+from UnifiedFocalSegLib.errors import FocalSegError, SetupError
+
 from . import uv_steps
 from .checking import Report, check
 from .children import clean_environment
@@ -88,7 +89,9 @@ def install(
             run.failed(str(error))
             raise
         except OSError as error:
-            sentence = f"{error.filename or places.root}: {error.strerror or error}. Check the disk and its permissions."
+            sentence = (
+                f"{error.filename or places.root}: {error.strerror or error}. Check the disk and its permissions."
+            )
             run.failed(sentence)
             raise SetupError(f"The backend could not be installed in {places.root}. {sentence}") from error
         finally:
@@ -101,13 +104,17 @@ def repair(
     wanted: Wanted,
     options: Options | None = None,
     *,
+    variables: Mapping[str, str] | None = None,
     listener: Listener = lambda _progress: None,
     cancelled: threading.Event | None = None,
 ) -> Report:
-    """Compare every byte, and build the environment anew without the damaged copies if it is not whole.
+    """Compare every byte, and build the environment anew without the damaged copies if it is not as wanted.
+
+    One that is missing or out of date is installed.
 
     Args:
         options: those of the last installation if None.
+        variables: of the programs that are run, where `options` is None.
 
     Returns:
         The check after it.
@@ -119,12 +126,13 @@ def repair(
     if report.usable:
         return report
     folder = places.current()
-    options = options or remembered(None if folder is None else describe(folder))
-    variables = clean_environment(options.variables)
+    if options is None:
+        options = replace(remembered(None if folder is None else describe(folder)), variables=variables)
+    cleaned = clean_environment(options.variables)
     if report.state == "damaged" and places.cache.is_dir():
         # Installed files are hard links to the cache's: what is damaged here is damaged there.
-        uv = find_uv(places, variables, options.wheels, options.offline, cancelled)
-        uv_steps.forget(uv, places, report.packages, variables)
+        uv = find_uv(places, cleaned, options.wheels, options.offline, cancelled)
+        uv_steps.forget(uv, places, report.packages, cleaned)
     install(places, wanted, options, listener=listener, cancelled=cancelled)
     return check(places, wanted, deep=True)
 
@@ -221,8 +229,6 @@ class _Run:
 
     def _switch(self, description: dict[str, Any]) -> Path:
         write_json(self._attempt / DESCRIPTION, description)
-        if hasattr(os, "sync"):
-            os.sync()  # after a power cut the pointer must not name files that never reached the disk
         write_json(self._places.pointer, {"environment": self._attempt.name})
         self._places.state.unlink(missing_ok=True)
         python = self._places.python()

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import SetupError
+from UnifiedFocalSegLib.errors import SetupError
+
 from .children import run
 from .places import python_of
 from .torch_builds import TorchBuild

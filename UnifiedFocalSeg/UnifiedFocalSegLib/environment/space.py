@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ..errors import SetupError
+from UnifiedFocalSegLib.errors import SetupError
+
 from .places import Places
 from .torch_builds import TorchBuild
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from ..errors import SetupError
+from UnifiedFocalSegLib.errors import SetupError
+
 from .gpu import Found, Gpu
 
 INDEX = "https://download.pytorch.org/whl"

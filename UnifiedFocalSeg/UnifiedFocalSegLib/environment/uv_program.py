@@ -11,7 +11,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import SetupError
+from UnifiedFocalSegLib.errors import SetupError
+
 from .children import run
 from .gpu import version
 from .places import Places
@@ -35,7 +36,11 @@ def find_uv(
         OperationCancelled: `cancelled` was set.
     """
     fetched = places.uv / _NAME
-    candidates = [fetched, Path(shutil.which("uv", path=variables.get("PATH")) or ""), Path(sys.executable).parent / _NAME]
+    candidates = [
+        fetched,
+        Path(shutil.which("uv", path=variables.get("PATH")) or ""),
+        Path(sys.executable).parent / _NAME,
+    ]
     for path in candidates:
         if path.is_file() and _version(path, variables) >= OLDEST:
             return path

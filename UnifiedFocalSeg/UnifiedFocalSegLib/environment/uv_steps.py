@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SetupError
+from UnifiedFocalSegLib.errors import SetupError
+
 from .children import Ended, run
 from .places import Places, python_of
 from .space import free_bytes, words
@@ -135,5 +136,7 @@ def explain(ended: Ended, places: Places, wheels: Path | None) -> str:
 def _last(said: str) -> str:
     """The causes in uv's words, on one line and as a sentence."""
     lines = [re.sub(r"^[\s×╰─▶├│]*((error|Caused by):)?\s*", "", line) for line in said.splitlines()]
-    causes = " ".join([line for line in lines if line and not line.startswith(("Using ", "Resolved ", "Creating "))][-4:])
+    causes = " ".join(
+        [line for line in lines if line and not line.startswith(("Using ", "Resolved ", "Creating "))][-4:]
+    )
     return causes[-400:].rstrip(".") + "." if causes else "no reason given."

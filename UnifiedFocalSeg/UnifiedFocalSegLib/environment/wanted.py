@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import SetupError
+from UnifiedFocalSegLib.errors import SetupError
 
 PYTHONS = ">=3.10,<3.14"
 LOCK = "requirements.lock"
