@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ufseg.errors import ImageError
+from ufseg.images.size_limit import require_bounded
 
 
 def is_gif(path: Path) -> bool:
@@ -27,6 +28,7 @@ def open_gif(path: Path) -> Any:
 
     try:
         with Image.open(path) as picture:
+            require_bounded(path, 3 * picture.width * picture.height)
             frames = getattr(picture, "n_frames", 1)
             if frames != 1:
                 raise ImageError(f"{path} is an animation of {frames} pictures. Give a file with one picture.")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import shutil
 import tempfile
 import zlib
 from pathlib import Path
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from ufseg.errors import GeometryError, ImageError, StorageError
 from ufseg.images.finite import require_finite
 from ufseg.images.orthogonality import closest_orthogonal
+from ufseg.images.size_limit import require_bounded
 
 HEADER_1 = np.dtype(
     [
@@ -49,6 +49,8 @@ HEADER_2 = np.dtype(
 )  # fmt: skip
 NEEDED_OF_2 = ("pixdim", "datatype", "bitpix", "intent_p", "intent_code", "scl_slope", "scl_inter", "xyzt_units",
                "qform_code", "sform_code", "quatern", "qoffset", "srow")  # fmt: skip
+# What may follow after the last voxel, bytes.
+LONGEST_APPENDIX = 16 << 20
 # Data types by their code, as far as they can hold NaN.
 FLOATS = {16: "f4", 64: "f8"}
 MILLIMETRES = {1: 1000.0, 3: 0.001}
@@ -75,6 +77,8 @@ def open_nifti(path: Path) -> Any:
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     header = _read_header(path, path, compressed)
+    needed = _needed_bytes(path, header)
+    require_bounded(path, needed)
     if not compressed:
         _require_size(path, header, path.stat().st_size)
         _require_finite(path, path, header)
@@ -84,7 +88,7 @@ def open_nifti(path: Path) -> Any:
     # a folder without the neighbours that ITK would mistake for it.
     with tempfile.TemporaryDirectory(prefix="ufseg-") as folder:
         plain = Path(folder) / "image.nii"
-        _unpack(path, plain, compressed)
+        _unpack(path, plain, compressed, needed + LONGEST_APPENDIX)
         _require_size(path, header, plain.stat().st_size)
         _require_finite(path, plain, header)
         if header.dtype.names == HEADER_2.names:
@@ -114,6 +118,7 @@ def _open_pair(path: Path) -> Any:
         if not needed.exists():
             raise ImageError(f"{path} needs {needed} beside it, which is missing. Copy both files.")
     header = _read_header(path, header_path, compressed=False)
+    require_bounded(data_path, _needed_bytes(data_path, header))
     _require_size(data_path, header, data_path.stat().st_size)
     _require_finite(path, data_path, header)
     return sitk.ReadImage(str(header_path))
@@ -140,14 +145,19 @@ def _read_header(name: Path, path: Path, compressed: bool) -> NDArray[Any]:
 
 
 def _require_size(path: Path, header: NDArray[Any], size: int) -> None:
+    needed = _needed_bytes(path, header)
+    if size < needed:
+        raise _damaged(path, f"{needed} bytes are needed for its {_shape(header)} voxels, but it holds {size}")
+
+
+def _needed_bytes(path: Path, header: NDArray[Any]) -> int:
+    """Bytes of the file, uncompressed, to the last voxel."""
     axes = int(header["dim"][0, 0])
     if not 1 <= axes <= 7 or int(header["dim"][0, 1 : axes + 1].min()) < 1:
         raise ImageError(f"The NIfTI header of {path} gives the size {header['dim'][0].tolist()}. Export it again.")
     # Exact integers: a product of 64-bit sizes from a damaged header could overflow.
     bits = math.prod(int(n) for n in header["dim"][0, 1 : axes + 1]) * int(header["bitpix"][0])
-    needed = int(header["vox_offset"][0]) + (bits + 7) // 8
-    if size < needed:
-        raise _damaged(path, f"{needed} bytes are needed for its {_shape(header)} voxels, but it holds {size}")
+    return int(header["vox_offset"][0]) + (bits + 7) // 8
 
 
 def _require_finite(path: Path, data: Path, header: NDArray[Any]) -> None:
@@ -170,10 +180,15 @@ def _shape(header: NDArray[Any]) -> str:
     return " × ".join(str(int(n)) for n in header["dim"][0, 1 : int(header["dim"][0, 0]) + 1])
 
 
-def _unpack(path: Path, plain: Path, compressed: bool) -> None:
+def _unpack(path: Path, plain: Path, compressed: bool, most: int) -> None:
+    unpacked = 0
     try:
         with gzip.open(path) if compressed else path.open("rb") as source, plain.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+            while block := source.read(1 << 20):
+                unpacked += len(block)
+                if unpacked > most:
+                    raise _damaged(path, f"it unpacks to more than {most} bytes, which its header does not promise")
+                target.write(block)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path, f"it cannot be unpacked ({str(error).rstrip('.')})") from error
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from ufseg.images.itk_messages import quiet, reason
 from ufseg.images.masks import mask_of
 from ufseg.images.nifti import is_nifti, open_nifti
 from ufseg.images.orthogonality import closest_orthogonal, is_orthogonal
+from ufseg.images.size_limit import require_bounded
 
 LARGEST_LABEL = 65535
 Volume = TypeVar("Volume", Image, LabelMap)
@@ -197,11 +199,26 @@ def _read_file(path: Path) -> Any:
         if is_gif(path):
             return open_gif(path)
         require_complete(path)
+        _require_bounded(path)
         return sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise ImageError(
             f"{path} cannot be read: {reason(error)}. Check that it is a whole image file, or copy or export it again."
         ) from error
+
+
+def _require_bounded(path: Path) -> None:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    voxels = math.prod(reader.GetSize()) * reader.GetNumberOfComponents()
+    require_bounded(path, voxels * _voxel_bytes(reader.GetPixelID()))
+
+
+def _voxel_bytes(pixel_id: int) -> int:
+    name = sitk.GetPixelIDValueAsString(pixel_id)
+    bits = next((n for n in (8, 16, 32, 64) if f"{n}-bit" in name), 64)
+    return bits // 8
 
 
 def _drop_single_axes(image: Any, path: Path) -> Any:
