@@ -33,8 +33,8 @@ def open_gif(path: Path) -> Any:
             if frames != 1:
                 raise ImageError(f"{path} is an animation of {frames} pictures. Give a file with one picture.")
             colours = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, EOFError) as error:
-        raise ImageError(f"{path} cannot be read as a GIF file: {error}. Copy it again.") from error
+    except (OSError, SyntaxError, EOFError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path} cannot be read as a GIF file: {str(error).rstrip('.')}. Copy it again.") from error
     if (colours == colours[..., :1]).all():
         return sitk.GetImageFromArray(np.ascontiguousarray(colours[..., 0]))
     return sitk.GetImageFromArray(colours, isVector=True)

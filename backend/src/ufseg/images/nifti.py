@@ -157,13 +157,21 @@ def _needed_bytes(path: Path, header: NDArray[Any]) -> int:
         raise ImageError(f"The NIfTI header of {path} gives the size {header['dim'][0].tolist()}. Export it again.")
     # Exact integers: a product of 64-bit sizes from a damaged header could overflow.
     bits = math.prod(int(n) for n in header["dim"][0, 1 : axes + 1]) * int(header["bitpix"][0])
-    return int(header["vox_offset"][0]) + (bits + 7) // 8
+    offset = float(header["vox_offset"][0])
+    if not 0 <= offset < 2**62 or bits < 0:
+        raise ImageError(
+            f"The NIfTI header of {path} puts its voxels at byte {offset:g} with {int(header['bitpix'][0])} bits each. "
+            "Export it again."
+        )
+    return int(offset) + (bits + 7) // 8
 
 
 def _require_finite(path: Path, data: Path, header: NDArray[Any]) -> None:
     kind = FLOATS.get(int(header["datatype"][0]))
     if kind is None:
         return
+    if int(header["bitpix"][0]) != 8 * np.dtype(kind).itemsize:
+        raise _damaged(path, f"its header gives {int(header['bitpix'][0])} bits to voxels of type {kind}")
     big_endian = header.dtype["sizeof_hdr"].byteorder == ">"
     shape = tuple(int(n) for n in header["dim"][0, int(header["dim"][0, 0]) : 0 : -1])
     mapped = np.memmap(

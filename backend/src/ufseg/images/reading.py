@@ -22,6 +22,7 @@ from ufseg.images.gif import is_gif, open_gif
 from ufseg.images.image import Image, LabelMap, stack_channels
 from ufseg.images.itk_messages import quiet, reason
 from ufseg.images.masks import mask_of
+from ufseg.images.metaimage import require_sound_header
 from ufseg.images.nifti import is_nifti, open_nifti
 from ufseg.images.orthogonality import closest_orthogonal, is_orthogonal
 from ufseg.images.size_limit import require_bounded
@@ -199,6 +200,7 @@ def _read_file(path: Path) -> Any:
         if is_gif(path):
             return open_gif(path)
         require_complete(path)
+        require_sound_header(path)
         _require_bounded(path)
         return sitk.ReadImage(str(path))
     except RuntimeError as error:

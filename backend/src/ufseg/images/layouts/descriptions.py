@@ -26,7 +26,7 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DatasetError(f"{path} is no readable JSON: {error}. Correct the file.") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{path} holds a {type(content).__name__}; expected an object {{…}}. Correct the file.")
