@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import random
@@ -214,7 +215,7 @@ def _exchange(content: Any, random_: random.Random) -> None:
     elif random_.random() < 0.2 and isinstance(node, dict):
         node[random_.choice(WORDS)] = node.pop(key)
     else:
-        node[key] = random_.choice(JUNK)
+        node[key] = copy.deepcopy(random_.choice(JUNK))
 
 
 def _weights(random_: random.Random) -> tuple[str, Files]:
@@ -325,7 +326,8 @@ def _write_model(folder: Path) -> None:
         kernel_sizes=((3, 3), (3, 3)), strides=((1, 1), (2, 2)), normalisation=(ZScore(),), classes=2,
     )  # fmt: skip
     description = ModelDescription(
-        name="m", task="t", plan=plan, classes=ClassTable.of({"a": 1}), channel_names=["MRI"], loss=LossChoice(name="asymmetric_unified_focal", options={}),
-        trained_on=[], seconds=1, device="cpu", created=datetime(2026, 1, 1, tzinfo=timezone.utc), ufseg_version="0",
+        name="m", task="t", plan=plan, classes=ClassTable.of({"a": 1}), channel_names=["MRI"],
+        loss=LossChoice(name="dice"), trained_on=[], seconds=1, device="cpu",
+        created=datetime(2026, 1, 1, tzinfo=timezone.utc), ufseg_version="0",
     )  # fmt: skip
     write_model(folder, description, {"a": torch.ones(3, 4), "b": torch.zeros(2)})

@@ -1,6 +1,6 @@
 """Damaged and dishonest files: does every reader either read them or refuse them in a sentence?
 
-    python benchmarks/fuzz_readers.py [--inputs 20000] [--seed 0] [--only NUMBER] [--markdown FILE]
+    python benchmarks/fuzz_readers.py [--inputs 20000] [--seed 0] [--minutes M] [--only NUMBER] [--markdown FILE]
 
 Each input is made from its number alone: valid small files with bytes changed, lost or added, and headers with huge,
 negative, infinite and wrong fields, in seventeen kinds. A process of its own reads them, with a limit on its address
@@ -11,6 +11,7 @@ after each. Printed as JSON: how many were read and refused, and each finding wi
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -76,10 +77,8 @@ def outcome(seed: int, number: int, folder: Path) -> tuple[str, str]:
 
 def work(seed: int, numbers: list[int]) -> None:
     """The reading process: one line before and one after each input."""
-    import ufseg.images.datasets
-    import ufseg.images.reading
-    import ufseg.networks.model_folder
-
+    for module in ("ufseg.images.datasets", "ufseg.images.reading", "ufseg.networks.model_folder"):
+        importlib.import_module(module)  # before the limit on memory
     fuzz_inputs.valid()
     with os.fdopen(os.dup(1), "w") as told, open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)  # compiled libraries write there as they like
@@ -101,14 +100,15 @@ def _work(seed: int, numbers: list[int], told: TextIO) -> None:
             print(json.dumps(answer), file=told, flush=True)
 
 
-def fuzz(seed: int, numbers: list[int]) -> dict[str, Any]:
-    """Read all inputs; returns counts and findings."""
+def fuzz(seed: int, numbers: list[int], minutes: float = 1e9) -> dict[str, Any]:
+    """Read all inputs, or as many as the minutes allow; returns counts and findings."""
+    end = time.monotonic() + 60 * minutes
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in fuzz_inputs.KINDS}
     kinds = list(fuzz_inputs.KINDS)
     findings: list[dict[str, Any]] = []
     slowest, most_kib = 0.0, 0
     waiting = numbers
-    while waiting:
+    while waiting and time.monotonic() < end:
         command = [sys.executable, __file__, "--seed", str(seed), "--work", *map(str, waiting)]
         environment = os.environ | {"UFSEG_MAX_IMAGE_GB": LARGEST_IMAGE_GB, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
@@ -116,7 +116,7 @@ def fuzz(seed: int, numbers: list[int]) -> dict[str, Any]:
         )
         assert process.stdout is not None
         current, began, done = waiting[0], time.monotonic() + 60, waiting[0] - 1
-        while True:
+        while time.monotonic() < end:
             ready, _, _ = select.select([process.stdout], [], [], SLOWEST_SECONDS + max(0, began - time.monotonic()))
             line = process.stdout.readline() if ready else b""
             if not line:
@@ -131,17 +131,18 @@ def fuzz(seed: int, numbers: list[int]) -> dict[str, Any]:
             counts[kinds[current % len(kinds)]][told["state"]] += 1
             if told["state"] == "wrong":
                 findings.append({"number": current, "kind": kinds[current % len(kinds)], "said": told["said"]})
+        late = time.monotonic() >= end
         hung = process.poll() is None and done != waiting[-1]
         process.kill()
         process.wait()
-        if done != waiting[-1]:
+        if not late and done != waiting[-1]:
             what = "hang" if hung and not ready else f"crash ({process.returncode})"
             counts[kinds[current % len(kinds)]]["wrong"] += 1
             findings.append({"number": current, "kind": kinds[current % len(kinds)], "said": what})
             done = current
         waiting = [n for n in waiting if n > done]
     return {
-        "inputs": len(numbers),
+        "inputs": sum(sum(c.values()) for c in counts.values()),
         "counts": {kind: dict(c) for kind, c in counts.items()},
         "findings": findings,
         "slowest seconds": round(slowest, 2),
@@ -164,6 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--only", type=int, help="number of one input")
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--work", nargs="+", type=int, help=argparse.SUPPRESS)
@@ -171,7 +173,7 @@ def main() -> int:
     if chosen.work:
         work(chosen.seed, chosen.work)
         return 0
-    figures = fuzz(chosen.seed, list(range(chosen.inputs)) if chosen.only is None else [chosen.only])
+    figures = fuzz(chosen.seed, list(range(chosen.inputs)) if chosen.only is None else [chosen.only], chosen.minutes)
     if chosen.markdown:
         chosen.markdown.write_text(as_markdown(figures), encoding="utf-8")
     print(json.dumps(figures, indent=2))

@@ -48,6 +48,8 @@ def _tiff_end(data: bytes) -> int:
     """
     order = "<" if data[:2] == b"II" else ">"
     end = 8
+    if len(data) < end:
+        return end
     seen = set()
     offset: int = struct.unpack_from(order + "I", data, 4)[0]
     while offset and offset not in seen:

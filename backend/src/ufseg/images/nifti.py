@@ -77,6 +77,7 @@ def open_nifti(path: Path) -> Any:
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     header = _read_header(path, path, compressed)
+    _require_finite_place(path, header)
     needed = _needed_bytes(path, header)
     require_bounded(path, needed)
     if not compressed:
@@ -118,6 +119,7 @@ def _open_pair(path: Path) -> Any:
         if not needed.exists():
             raise ImageError(f"{path} needs {needed} beside it, which is missing. Copy both files.")
     header = _read_header(path, header_path, compressed=False)
+    _require_finite_place(path, header)
     require_bounded(data_path, _needed_bytes(data_path, header))
     _require_size(data_path, header, data_path.stat().st_size)
     _require_finite(path, data_path, header)
@@ -164,6 +166,15 @@ def _needed_bytes(path: Path, header: NDArray[Any]) -> int:
             "Export it again."
         )
     return int(offset) + (bits + 7) // 8
+
+
+def _require_finite_place(path: Path, header: NDArray[Any]) -> None:
+    """Refuse transforms with NaN or infinite numbers, with which ITK never ends."""
+    for code, fields in (("sform_code", ("srow",)), ("qform_code", ("quatern", "qoffset"))):
+        if int(header[code][0]) != 0 and not all(np.isfinite(header[field]).all() for field in fields):
+            raise GeometryError(
+                f"The {code.removesuffix('_code')} of {path} has NaN or infinite numbers. Export the image again."
+            )
 
 
 def _require_finite(path: Path, data: Path, header: NDArray[Any]) -> None:
@@ -233,7 +244,7 @@ def _read_or_repair(path: Path, source: Path, header: NDArray[Any]) -> Any:
             return image
     with tempfile.TemporaryDirectory(prefix="ufseg-") as folder:
         copy = Path(folder) / "image.nii"
-        _unpack(source, copy, compressed=False)
+        _unpack(source, copy, compressed=False, most=source.stat().st_size)
         with copy.open("r+b") as file:
             file.write(_orthogonal(path, header).tobytes())
         return sitk.ReadImage(str(copy))
