@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from service_process import Json, ServiceProcess, nrrd
-from small_disk import small_disk_at
+from service_process import Json, ServiceProcess
 from workspace_samples import sample
 
 from ufseg.workspace.checking import check_folder
 
-pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="mounts disks and preloads libraries as on Linux")
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="preloads libraries as on Linux")
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-
-
-@contextmanager
-def _read_only(folder: Path) -> Iterator[None]:
-    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
 
 
 def _everything(service: ServiceProcess, task: Json) -> Json:
@@ -35,38 +22,6 @@ def _everything(service: ServiceProcess, task: Json) -> Json:
     labels = {r["label"]: service.answer("GET", f"/files/{r['label']}").content for rs in revisions for r in rs}
     models = service.get(f"/tasks/{task['id']}/models")
     return {"cases": cases, "revisions": revisions, "labels": labels, "models": models}
-
-
-def test_disks_and_files_that_fail(tmp_path: Path) -> None:
-    with small_disk_at(tmp_path / "disk", "30m") as disk:
-        folder = disk / "workspace"
-        upload = nrrd(sample(50).image, tmp_path)
-        with ServiceProcess(folder) as service:
-            task = service.fill("faults")
-            kept = _everything(service, task)
-
-            ballast = disk / "ballast"
-            ballast.write_bytes(bytes(shutil.disk_usage(disk).free))
-            assert "full" in service.refused("POST", "/files", 507, data=upload)
-            assert _everything(service, task) == kept, "reading goes on"
-            ballast.unlink()
-
-            # Files that are open for writing keep a whole disk from becoming read-only; the folder of uploads does not.
-            incoming = folder / "incoming"
-            subprocess.run(["mount", "--bind", str(incoming), str(incoming)], check=True)
-            try:
-                subprocess.run(["mount", "-o", "remount,bind,ro", str(incoming)], check=True)
-                assert "mounted read-only" in service.refused("POST", "/files", 507, data=upload)
-            finally:
-                subprocess.run(["umount", "--lazy", str(incoming)], check=True)
-            assert _everything(service, task) == kept
-
-            assert service.upload(upload)
-        with _read_only(disk), pytest.raises((AssertionError, ValueError)):
-            ServiceProcess(folder)  # says why on standard error and ends
-        with ServiceProcess(folder) as again:
-            assert _everything(again, task) == kept
-        assert check_folder(folder).whole
 
 
 def test_a_locked_database_is_said_after_a_while(tmp_path: Path) -> None:
