@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, get_args
 
 from ufseg.engine.specs import PredictionSpec, RunMessage, ServiceMessage, TrainingSpec, WorkerMessage
-from ufseg.errors import DeviceError, OutOfMemoryError, StorageError, UfsegError
+from ufseg.errors import OutOfMemoryError, StorageError, UfsegError
 from ufseg.progress import Progress
 from ufseg.workspace.records import JobKind
 
@@ -86,9 +86,6 @@ class Worker:
         except UfsegError as error:
             self._say(WorkerMessage(job=job.job, error=_described(error)))
         except (MemoryError, RuntimeError) as error:
-            if _is_lost_gpu(error):
-                self._say(WorkerMessage(job=job.job, error=_described(_lost_gpu(error, device))))
-                raise  # a CUDA context does not recover; the next job gets a new process, which looks at the GPU anew
             if not _is_out_of_memory(error):
                 raise
             self._cache = None
@@ -175,18 +172,6 @@ def _out_of_memory(error: Exception, device: Device) -> OutOfMemoryError:
     return OutOfMemoryError(
         f"The memory of {device.name} did not suffice: {detail}. Close other programs that use it, or choose a "
         "smaller image region or patch."
-    )
-
-
-def _is_lost_gpu(error: Exception) -> bool:
-    """Whether a kernel, the driver or the GPU itself failed; too little memory is another matter."""
-    return not _is_out_of_memory(error) and str(error).startswith(("CUDA error", "cuDNN error", "CUDA driver error"))
-
-
-def _lost_gpu(error: Exception, device: Device) -> DeviceError:
-    return DeviceError(
-        f"The GPU {device.name} stopped working: {str(error).splitlines()[0]}. Start the job again; if it stays so, "
-        "restart the computer, update the driver, or choose the CPU."
     )
 
 
