@@ -86,7 +86,7 @@ def test_sigterm_ends_everything_in_order(tmp_path: Path) -> None:
 
 
 def test_the_first_line_says_where_it_is(service: ServiceProcess) -> None:
-    assert set(service.hello) == {"url", "token", "version", "pid"}
+    assert set(service.hello) == {"url", "token", "version", "pid", "spool"}
     assert service.hello["pid"] == service.process.pid
     assert len(service.hello["token"]) >= 32
     arguments = Path(f"/proc/{service.process.pid}/cmdline").read_bytes()

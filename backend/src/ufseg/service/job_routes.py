@@ -32,7 +32,6 @@ STREAM: dict[int | str, dict[str, Any]] = {
         ),
         "content": {
             EventStream.media_type: {
-                "schema": {},  # readers of the document disagree whether it is that of the stream or of an event
                 "example": 'id: 5\nevent: job\ndata: {"id": "4f2a", "state": "running", "version": 5}\n\n',
             }
         },

@@ -39,4 +39,18 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
                 operation["x-roles"] = roles
                 text = operation.get("description", "")
                 operation["description"] = f"{text}\n\nRoles: {', '.join(roles)}.".strip()
+                for status, answer in operation["responses"].items():
+                    _correct_streams(status, answer.get("content", {}))
     return found
+
+
+def _correct_streams(status: str, content: dict[str, Any]) -> None:
+    """What FastAPI writes of an endpoint that answers with events: errors in their form, and events as one string."""
+    kind = "text/event-stream"
+    if kind not in content:
+        return
+    if status >= "400":
+        content["application/json"] = content.pop(kind)
+    else:
+        # Readers of the document disagree whether the schema is that of the stream or of one event.
+        content[kind].pop("schema", None)
