@@ -1,4 +1,4 @@
-"""A real disk that is soon full."""
+"""Real disks that are soon full or become read-only."""
 
 from __future__ import annotations
 
@@ -23,5 +23,16 @@ def small_disk_at(folder: Path, size: str) -> Iterator[Path]:
         pytest.skip(f"a small tmpfs cannot be mounted here: {done.stderr.strip()}")
     try:
         yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder of a small disk as on one that was mounted read-only, though files in it are open."""
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)

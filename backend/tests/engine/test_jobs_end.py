@@ -163,9 +163,17 @@ def test_what_a_dead_service_left_half_written_is_removed(tmp_path: Path) -> Non
     with Workspace(tmp_path) as workspace:
         leftover = workspace.store.temporary(".nrrd")
         leftover.write_bytes(b"half")
-        os.utime(leftover, (0, 0))
+        of_a_backup = workspace.folder / "incoming" / "snapshot-killed"
+        (of_a_backup / "deeper").mkdir(parents=True)
+        (of_a_backup / "workspace.sqlite").write_bytes(b"half")
+        of_a_repair = workspace.folder / "incoming" / "rebuilt-at-work"
+        of_a_repair.mkdir()
+        for path in (leftover, of_a_backup):
+            os.utime(path, (0, 0))
         being_imported = workspace.store.temporary(".nrrd")
         being_imported.write_bytes(b"another process writes on")
         with Engine(workspace, "cpu"):
             assert not leftover.exists()
+            assert not of_a_backup.exists()
             assert being_imported.exists()
+            assert of_a_repair.exists()

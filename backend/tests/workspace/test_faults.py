@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 from raw_sql import run_sql
-from small_disk import small_disk_at
+from small_disk import read_only, small_disk_at
 from whole_workspace import add_version, fill_with_everything, records
 from workspace_samples import GRID, add_case, add_label, add_task, sample
 
@@ -27,27 +25,16 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-@contextmanager
-def _read_only(folder: Path) -> Iterator[None]:
-    """A folder as on a disk that was mounted read-only, though files in it are open."""
-    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
-    try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_disk_that_becomes_read_only_is_said_and_loses_nothing(disk: Path) -> None:
     with Workspace(disk / "workspace") as workspace:
         task = fill_with_everything(workspace)
         before = records(workspace)
-    with _read_only(disk), pytest.raises(StorageError, match="cannot be"):
+    with read_only(disk), pytest.raises(StorageError, match="cannot be"):
         Workspace(disk / "workspace")
     with Workspace(disk / "workspace") as workspace:
         assert records(workspace) == before
         case = workspace.cases.of_task(task.id)[0]
-        with _read_only(workspace.folder / "incoming"), pytest.raises(StorageError, match="mounted read-only"):
+        with read_only(workspace.folder / "incoming"), pytest.raises(StorageError, match="mounted read-only"):
             add_label(workspace, case, sample(5).label)
         assert records(workspace) == before
         assert add_label(workspace, case, sample(5).label).number == 3

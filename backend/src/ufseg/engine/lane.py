@@ -151,7 +151,9 @@ class Lane:
             return
         try:
             while not self._ready and not self._closing.is_set() and self._jobs.empty():
-                self._receive(worker)
+                message = self._receive(worker)
+                if message is not None and message.last:
+                    break
         except EOFError:
             _log.error("the worker for %s did not start. %s", self._name, worker.how_it_ended())
 
@@ -244,6 +246,8 @@ class Lane:
             return None
         if message is None:
             raise EOFError
+        if message.last:
+            worker.dismiss()  # or the next job would be sent to a process that is ending
         if message.ready is not None:
             self._ready = True
             _log.info("the worker for %s was ready after %.2f s", self._name, worker.age)

@@ -141,7 +141,7 @@ class ServiceMessage(Spec):
 
 
 class WorkerMessage(Spec):
-    """From the worker; exactly one of the fields beside `job` is set.
+    """From the worker; exactly one of the fields beside `job` and `last` is set.
 
     Args:
         job: the job it is about; None for `ready`.
@@ -149,6 +149,7 @@ class WorkerMessage(Spec):
         progress: fraction, stage, eta_seconds, scalars.
         outcome: the job is done.
         error: type and message: the job ended without success.
+        last: the worker takes no more jobs and ends.
     """
 
     job: str | None = None
@@ -156,3 +157,4 @@ class WorkerMessage(Spec):
     progress: dict[str, Any] | None = None
     outcome: dict[str, Any] | None = None
     error: dict[str, str] | None = None
+    last: bool = False

@@ -7,7 +7,6 @@ service, even by ``kill -9``, reaches it. An error that is not meant for the use
 from __future__ import annotations
 
 import argparse
-import errno
 import math
 import os
 import queue
@@ -15,11 +14,13 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, get_args
 
+from ufseg.engine.device_failures import failure_in_words
 from ufseg.engine.specs import PredictionSpec, RunMessage, ServiceMessage, TrainingSpec, WorkerMessage
-from ufseg.errors import DeviceError, OutOfMemoryError, StorageError, UfsegError
+from ufseg.errors import DeviceError, OutOfMemoryError, UfsegError
 from ufseg.progress import Progress
 from ufseg.workspace.records import JobKind
 
@@ -66,7 +67,7 @@ class Worker:
 
             device = choose_device(self._requested_device)
         except UfsegError as error:
-            self._say(WorkerMessage(error=_described(error)))
+            self._say(WorkerMessage(error=_described(error), last=True))
             return 1
         self._say(WorkerMessage(ready={"name": device.name, "kind": device.kind, "note": device.note}))
         # Slow to load, so before there is a job to wait for it.
@@ -85,20 +86,19 @@ class Worker:
             outcome = self._compute(job, device)
         except UfsegError as error:
             self._say(WorkerMessage(job=job.job, error=_described(error)))
-        except (MemoryError, RuntimeError) as error:
-            if _is_lost_gpu(error):
-                self._say(WorkerMessage(job=job.job, error=_described(_lost_gpu(error, device))))
-                raise  # a CUDA context does not recover; the next job gets a new process, which looks at the GPU anew
-            if not _is_out_of_memory(error):
+        except (MemoryError, RuntimeError, OSError) as error:
+            failure = failure_in_words(error, device)
+            if failure is None:
                 raise
-            self._cache = None
-            _release(device)
-            self._say(WorkerMessage(job=job.job, error=_described(_out_of_memory(error, device))))
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            full = StorageError("The disk became full while the job was writing. Free some space and start it again.")
-            self._say(WorkerMessage(job=job.job, error=_described(full)))
+            if type(failure) is DeviceError:
+                # A CUDA context does not recover; the next job gets a new process, which looks at the GPU anew.
+                traceback.print_exc()
+                self._say(WorkerMessage(job=job.job, error=_described(failure), last=True))
+                end_now()  # an orderly end would call the driver again, which may not answer
+            if isinstance(failure, OutOfMemoryError):
+                self._cache = None
+                _release(device)
+            self._say(WorkerMessage(job=job.job, error=_described(failure)))
         else:
             self._say(WorkerMessage(job=job.job, outcome=outcome))
         finally:
@@ -162,32 +162,6 @@ def end_now() -> None:
 
 def _described(error: UfsegError) -> dict[str, str]:
     return {"type": type(error).__name__, "message": str(error)}
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _out_of_memory(error: Exception, device: Device) -> OutOfMemoryError:
-    detail = (str(error) or "no size was given").splitlines()[0]
-    return OutOfMemoryError(
-        f"The memory of {device.name} did not suffice: {detail}. Close other programs that use it, or choose a "
-        "smaller image region or patch."
-    )
-
-
-def _is_lost_gpu(error: Exception) -> bool:
-    """Whether a kernel, the driver or the GPU itself failed; too little memory is another matter."""
-    return not _is_out_of_memory(error) and str(error).startswith(("CUDA error", "cuDNN error", "CUDA driver error"))
-
-
-def _lost_gpu(error: Exception, device: Device) -> DeviceError:
-    return DeviceError(
-        f"The GPU {device.name} stopped working: {str(error).splitlines()[0]}. Start the job again; if it stays so, "
-        "restart the computer, update the driver, or choose the CPU."
-    )
 
 
 def _release(device: Device) -> None:

@@ -59,6 +59,7 @@ class WorkerProcess:
                     creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 )
         self._started = started
+        self._dismissed = False
         self._messages: queue.Queue[WorkerMessage | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True, name="worker-messages").start()
 
@@ -92,20 +93,30 @@ class WorkerProcess:
             raise TimeoutError from None
 
     def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process.poll() is None
+        """Whether the process runs and may be given jobs."""
+        return not self._dismissed and self._process.poll() is None
+
+    def dismiss(self) -> None:
+        """End it by killing it, and give it no more jobs even if it cannot end: a lost GPU's driver may hold it."""
+        self._dismissed = True
+        self._kill()
 
     def kill(self) -> None:
         """End it and all that it started, at once."""
+        self._kill()
+        self._process.wait()
+
+    def _kill(self) -> None:
         if os.name == "posix":
             with suppress(ProcessLookupError):  # it has just ended by itself
                 os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.kill()
-        self._process.wait()
 
     def stop(self, grace: float) -> None:
         """Close its stdin, which ends it; kill it after `grace` seconds."""
+        if self._dismissed:
+            return
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):  # it has ended already
                 self._process.stdin.close()
@@ -145,3 +156,4 @@ class WorkerProcess:
                 except ValidationError:
                     _log.error("the worker %s sent a line that is no message: %r", self.pid, line[:200])
         self._messages.put(None)
+        self._process.wait()  # nobody else waits for one that was dismissed

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from ufseg.errors import ConflictError, ImageError, InputError, NotFoundError
 from ufseg.service.access import too_large
 from ufseg.service.uploads import Uploads, stream_body
-from ufseg.workspace.disk import require_free, storage_errors
+from ufseg.workspace.disk import discard, require_free, storage_errors
 from ufseg.workspace.records import FileRecord
 from ufseg.workspace.store import sha256_of
 from ufseg.workspace.workspace import Workspace
@@ -142,8 +142,8 @@ class Resumable:
                 )
             file = self._uploads.keep(part, found, durable=True)
         finally:
-            part.unlink(missing_ok=True)
-            description.unlink(missing_ok=True)
+            discard(part)
+            discard(description)
         return state.model_copy(update={"file": file})
 
     def _paths(self, upload: str) -> tuple[Path, Path]:

@@ -19,7 +19,7 @@ from ufseg.service.decoding import Write, writer
 from ufseg.service.nrrd_header import check_nrrd
 from ufseg.service.sink import Sink
 from ufseg.service.spool import Spool, open_taken
-from ufseg.workspace.disk import require_free
+from ufseg.workspace.disk import discard, require_free
 from ufseg.workspace.files import named
 from ufseg.workspace.records import FileRecord
 from ufseg.workspace.workspace import Workspace
@@ -69,7 +69,7 @@ class Uploads:
             _require_checksum(digest, request.headers.get(CHECKSUM_HEADER))
             return await run_in_threadpool(self.keep, path, digest, durable=durable)
         except BaseException:
-            await run_in_threadpool(functools.partial(path.unlink, missing_ok=True))
+            await run_in_threadpool(discard, path)
             raise
 
     def take(self, name: str, sha256: str | None, *, durable: bool) -> FileRecord:
@@ -164,8 +164,8 @@ class Uploads:
             check_nrrd(path)
             return self._workspace.files.add_file(path, digest)
         finally:
+            discard(path)
             taken.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
 
 
 async def stream_body(request: Request, write: Write) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ufseg.errors import StorageError
@@ -54,6 +54,15 @@ def storage_errors(folder: Path, needed: int | None = None) -> Iterator[None]:
                 "workspace to another one."
             ) from error
         raise
+
+
+def discard(path: Path) -> None:
+    """Remove a file that is of no use any more, if its disk still allows it.
+
+    For the way out of a failure, which must be what is heard of; what stays goes when a service starts.
+    """
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> None:

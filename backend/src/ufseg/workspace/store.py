@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,11 +87,14 @@ class ContentStore:
         """Remove what ended processes left half written: another one, such as an import, may be writing right now."""
         for path in self._incoming.iterdir():
             try:
-                age = time.time() - path.stat().st_mtime
+                age = time.time() - path.lstat().st_mtime
             except FileNotFoundError:  # its writer has just finished it
                 continue
             if age > _ABANDONED_SECONDS:
-                path.unlink(missing_ok=True)
+                if path.is_dir() and not path.is_symlink():  # of a backup or repair that was killed
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
     def adopt(self, path: Path, suffix: str, digest: str | None = None) -> str:
         """Move a finished file into the store; when this returns it survives a power cut.
