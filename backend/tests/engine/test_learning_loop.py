@@ -14,9 +14,9 @@ from ufseg.workspace import Job, Task, Workspace
 from ufseg.workspace.records import Loss
 
 
-def _train(engine: Engine, task: Task, seconds: float = 2.0, **options: object) -> Job:
-    request = TrainingRequest.model_validate({"budget_seconds": seconds, "author": "me", **options})
-    return engine.wait(engine.submit_training(task.id, request).id, 60)
+def _train(engine: Engine, task: Task, epochs: int = 60, **options: object) -> Job:
+    request = TrainingRequest.model_validate({"epochs": epochs, "author": "me", **options})
+    return engine.wait(engine.submit_training(task.id, request).id, 120)
 
 
 def test_the_whole_loop(engine: Engine, workspace: Workspace) -> None:
@@ -59,14 +59,14 @@ def test_the_whole_loop(engine: Engine, workspace: Workspace) -> None:
 
 def test_a_worse_candidate_is_not_promoted_and_the_record_says_why(engine: Engine, workspace: Workspace) -> None:
     task = fill(workspace, "worse")
-    _train(engine, task, seconds=3)
+    _train(engine, task, epochs=90)
     good = workspace.models.require_promoted(task.id)
     for revision in workspace.revisions.latest(task.id, "training"):
         case = workspace.cases.get(revision.case)
         label = read_label_map(workspace.files.path(revision.label)).array
         swapped = np.select([label == 1, label == 3], [3, 1], 0).astype(np.uint8)
         add_label(workspace, case, swapped, "someone careless")
-    job = _train(engine, task, seconds=3)
+    job = _train(engine, task, epochs=90)
     assert job.result is not None, job.error
     assert not job.result["promoted"]
     assert job.result["gate"]["outcome"] == "keep"
@@ -87,9 +87,9 @@ def test_a_worse_candidate_is_not_promoted_and_the_record_says_why(engine: Engin
 
 def test_too_few_validation_cases_leave_the_choice_to_the_person(engine: Engine, workspace: Workspace) -> None:
     task = fill(workspace, "few", training=2, validation=1)
-    _train(engine, task, seconds=0.5)
+    _train(engine, task, epochs=10)
     first = workspace.models.require_promoted(task.id)
-    job = _train(engine, task, seconds=0.5)
+    job = _train(engine, task, epochs=10)
     assert job.result is not None, job.error
     assert job.result["gate"]["outcome"] == "ask"
     assert "1 validation case" in job.result["gate"]["reason"]
@@ -98,9 +98,9 @@ def test_too_few_validation_cases_leave_the_choice_to_the_person(engine: Engine,
 
 def test_a_new_class_means_training_from_scratch(engine: Engine, workspace: Workspace) -> None:
     task = fill(workspace, "growing", training=2, validation=1)
-    _train(engine, task, seconds=0.5)
+    _train(engine, task, epochs=10)
     workspace.tasks.add_class(task.id, "vessel")
-    job = _train(engine, task, seconds=0.5)
+    job = _train(engine, task, epochs=10)
     assert job.result is not None, job.error
     assert not job.result["continued"]
     assert any("vessel" in note and "from scratch" in note for note in job.result["notes"])
@@ -109,28 +109,28 @@ def test_a_new_class_means_training_from_scratch(engine: Engine, workspace: Work
 
 def test_a_given_version_can_be_asked_for_a_prediction(engine: Engine, workspace: Workspace) -> None:
     task = fill(workspace, "older", training=2, validation=0)
-    _train(engine, task, seconds=0.5)
+    _train(engine, task, epochs=10)
     first = workspace.models.require_promoted(task.id)
-    second = _train(engine, task, seconds=0.5, start="scratch")
+    second = _train(engine, task, epochs=10, start="scratch")
     assert second.result is not None, second.error
     workspace.models.promote(task.id, second.result["model_version"], "newer", "me")
     case = workspace.cases.of_task(task.id)[0]
     request = PredictionRequest(case=case.id, model_version=first.id)
-    job = engine.wait(engine.submit_prediction(task.id, request).id, 60)
+    job = engine.wait(engine.submit_prediction(task.id, request).id, 120)
     assert job.result is not None, job.error
     assert job.result["model_version"] == first.id
 
 
 def test_another_loss_can_be_chosen_and_an_unknown_one_is_named(engine: Engine, workspace: Workspace) -> None:
     task = fill(workspace, "losses", training=2, validation=0)
-    job = _train(engine, task, seconds=0.5, loss=Loss(name="symmetric-unified-focal"))
+    job = _train(engine, task, epochs=10, loss=Loss(name="symmetric-unified-focal"))
     assert job.state == "succeeded", job.error
     assert workspace.models.require_promoted(task.id).loss.name == "symmetric-unified-focal"
     for loss, words in (
         (Loss(name="dicey"), "no loss named 'dicey'; there are "),
         (Loss(name="symmetric-unified-focal", options={"colour": 1}), "no option 'colour'"),
     ):
-        job = _train(engine, task, seconds=0.5, loss=loss)
+        job = _train(engine, task, epochs=10, loss=loss)
         assert job.state == "failed"
         assert job.error is not None
         assert job.error.type == "InputError"
