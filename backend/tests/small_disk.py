@@ -18,7 +18,7 @@ def small_disk_at(folder: Path, size: str) -> Iterator[Path]:
         pytest.skip("a small tmpfs needs Linux")
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    done = subprocess.run(mount, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         pytest.skip(f"a small tmpfs cannot be mounted here: {done.stderr.strip()}")
     try:

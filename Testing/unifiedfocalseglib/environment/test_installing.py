@@ -33,7 +33,7 @@ STAGES = (
 def marker(python: Path) -> str:
     """What the installed backend says it is."""
     done = subprocess.run(
-        [python, "-I", "-c", "import ufseg; print(ufseg.MARKER)"], capture_output=True, text=True, check=True
+        [python, "-I", "-c", "import ufseg; print(ufseg.MARKER)"], capture_output=True, encoding="utf-8", check=True
     )
     return done.stdout.strip()
 
@@ -41,7 +41,7 @@ def marker(python: Path) -> str:
 def kill_at(command: list[str], stage: str) -> None:
     """Run an installation and kill it the moment it begins a step."""
     environment = os.environ | {"PYTHONPATH": str(MODULE)}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", env=environment)
     for line in process.stderr:
         if stage in line:
             process.kill()
@@ -191,7 +191,7 @@ def test_command_line(site):
     environment = os.environ | {"PYTHONPATH": str(MODULE)}
 
     def run(command: list[str]) -> subprocess.CompletedProcess:
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=False)
 
     assert run(site.command("check")).returncode == 1
     done = run(site.install_command()[:-2])

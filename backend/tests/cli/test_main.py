@@ -24,7 +24,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys, ufseg.cli.main; "
         "print([m for m in ('torch', 'monai', 'SimpleITK', 'matplotlib', 'fastapi', 'sqlalchemy') if m in sys.modules])"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert shown.stdout.strip() == "[]"
 
 

@@ -57,7 +57,7 @@ def test_two_processes_write_one_model(phantom: Path, tmp_path: Path) -> None:
     command += ["-m", "ufseg.cli.main", "train", str(phantom), "--output", str(tmp_path / "model")]
     command += ["--epochs", "1", "--device", "cpu"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "COLUMNS": "200"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=200)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("Model written to") == 1
     assert "2 processes" in done.stdout

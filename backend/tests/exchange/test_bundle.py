@@ -54,7 +54,7 @@ def test_monai_gives_the_same_label_map_without_ufseg(bundle: Path, shared_data:
         cwd=copy,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         timeout=120,
     )

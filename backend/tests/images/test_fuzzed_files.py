@@ -21,7 +21,7 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "fuzz_readers.py"
 @pytest.mark.skipif(sys.platform != "linux", reason="limits a process's memory")
 def test_damaged_files_are_read_or_refused_in_a_sentence() -> None:
     command = [sys.executable, str(BENCHMARK), "--inputs", "340"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=300)
     assert done.stdout, done.stderr
     figures = json.loads(done.stdout)
     assert figures["findings"] == []

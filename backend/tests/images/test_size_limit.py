@@ -74,7 +74,9 @@ def test_no_bomb_takes_memory(tmp_path: Path) -> None:
         "    sys.exit(f'{path} was read')\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, encoding="utf-8", check=True
+    )
     assert int(done.stdout) < 64 * 1024  # KiB
 
 

@@ -53,7 +53,9 @@ print("MB", (peak() - before) / 1e6, 4 * CLASSES * large.array.size * 1.25 / 1e6
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resource reports peak memory in other units or not at all")
 def test_peak_memory_is_not_that_of_the_logits() -> None:
-    done = subprocess.run([sys.executable, "-c", PREDICT], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICT], capture_output=True, encoding="utf-8", timeout=120, check=False
+    )
     assert "MB" in done.stdout, done.stderr
     more, logits = (float(number) for number in done.stdout.split()[1:])
     assert logits > 290

@@ -79,5 +79,7 @@ def test_values_that_are_not_numbers_are_refused(value: object) -> None:
 
 def test_the_losses_import_nothing_but_torch() -> None:
     code = "import sys, ufseg.losses; print(*sorted(m for m in sys.modules if m in {'monai', 'SimpleITK', 'scipy'}))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    ).stdout.strip()
     assert found == ""

@@ -65,12 +65,12 @@ def test_computing_environment_starts_a_process() -> None:
     assert all(int(value) > 0 for name, value in environment.items() if name.startswith("MALLOC_"))
     code = "x = bytearray(1 << 28); print(len(x))"
     out = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, encoding="utf-8", check=True
     )
     assert out.stdout.strip() == str(1 << 28)
 
 
 def test_importing_the_environment_and_model_folders_does_not_import_torch() -> None:
     code = "import sys, ufseg.networks.process_environment, ufseg.networks.model_folder; print('torch' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert out.stdout.strip() == "False"

@@ -97,7 +97,7 @@ def test_the_first_line_says_where_it_is(service: ServiceProcess) -> None:
 
 def test_a_second_service_on_the_same_workspace_is_refused(service: ServiceProcess) -> None:
     command = [sys.executable, "-m", "ufseg.cli.main", "serve", "--workspace", str(service.workspace)]
-    done = subprocess.run(command, input="", capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, input="", capture_output=True, encoding="utf-8", check=False, timeout=60)
     assert done.returncode == 1
     assert done.stdout == ""
     assert f"process id {service.process.pid}" in " ".join(done.stderr.split())
@@ -108,7 +108,7 @@ def test_a_second_service_on_the_same_workspace_is_refused(service: ServiceProce
 def test_a_taken_port_is_refused(service: ServiceProcess, tmp_path: Path) -> None:
     port = service.url.rsplit(":", 1)[1]
     command = [sys.executable, "-m", "ufseg.cli.main", "serve", "--workspace", str(tmp_path / "w"), "--port", port]
-    done = subprocess.run(command, input="", capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, input="", capture_output=True, encoding="utf-8", check=False, timeout=60)
     assert done.returncode == 1
     assert done.stdout == ""
     assert f"port {port}" in " ".join(done.stderr.split())

@@ -18,7 +18,7 @@ from ufseg.service.roles import may
 def tokens(service: ServiceProcess, *arguments: str) -> str:
     """What ``ufseg tokens`` prints on standard output, beside the running service."""
     command = [sys.executable, "-m", "ufseg.cli.main", "tokens", *arguments, "--workspace", str(service.workspace)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ pytest.importorskip("cryptography")
 
 def test_another_address_without_tls_is_refused_with_the_next_step(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ufseg.cli.main", "serve", "-w", str(tmp_path / "w"), "--host", "0.0.0.0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert done.stdout == ""
     assert "--tls-generate" in done.stderr

@@ -17,7 +17,7 @@ KILLABLE = Path(__file__).with_name("killable.py")
 def test_resuming_after_kill_9_gives_the_same_weights(tmp_path: Path) -> None:
     killable = runpy.run_path(str(KILLABLE))
     checkpoint = tmp_path / "checkpoint.safetensors"
-    victim = subprocess.Popen([sys.executable, KILLABLE, checkpoint], stdout=subprocess.PIPE, text=True)
+    victim = subprocess.Popen([sys.executable, KILLABLE, checkpoint], stdout=subprocess.PIPE, encoding="utf-8")
     try:
         deadline = time.monotonic() + 120
         while not checkpoint.exists() and victim.poll() is None and time.monotonic() < deadline:

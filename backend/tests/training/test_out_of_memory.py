@@ -18,7 +18,7 @@ LIMITED = Path(__file__).with_name("limited.py")
 def test_steps_become_smaller_until_the_memory_suffices() -> None:
     if not Path("/proc/self/statm").exists():
         pytest.skip("only Linux limits a process's memory")
-    done = subprocess.run([sys.executable, LIMITED, "250"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, LIMITED, "250"], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["finite"]

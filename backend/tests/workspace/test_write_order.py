@@ -39,7 +39,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[tuple[str
     folder = tmp_path_factory.mktemp("traced")
     trace = ["strace", "-f", "-y", "-s", "256", "-e", f"trace={_CALLS}", "-o", str(folder / "trace")]
     command = [sys.executable, "-c", _SUBMIT, str(folder / "workspace"), str(Path(__file__).parents[1])]
-    done = subprocess.run([*trace, *command], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([*trace, *command], capture_output=True, encoding="utf-8", check=False, timeout=120)
     if "ptrace" in done.stderr and done.returncode:
         pytest.skip(f"processes may not be traced here: {done.stderr.strip().splitlines()[0]}")
     assert done.returncode == 0, done.stderr
