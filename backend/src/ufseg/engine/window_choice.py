@@ -37,7 +37,7 @@ def choose_window_scale(
     A window's border hides what lies beyond it, so larger windows avoid false finds far from the structure; but the
     network normalises by what it sees, and a patch around the structure is not like a whole image. Which counts for
     more depends on the data: hippocampi cut into patches of 24³ lost 0.06 Dice by windows of two patches, held-out
-    gliomas gained 0.08. Training cases serve, since validation cases must not choose anything; they are cautious judges,
+    gliomas gained 0.08. Training cases serve, since validation cases must not choose anything; they judge cautiously,
     for a model finds less that is false in what it has learned from (of those gliomas they kept windows of one patch).
 
     Args:
