@@ -120,8 +120,15 @@ class BackendClient:
         """Label revisions of a case, oldest first."""
         return self._json("GET", f"/cases/{case}/revisions")
 
+    def diff(self, revision: str) -> Json:
+        """What a revision changed in its parent: voxels, their box, and Dice of each class."""
+        return self._json("GET", f"/revisions/{revision}/diff")
+
     def add_revision(self, case: str, revision: Json) -> Json:
-        """Append a label revision: label, classes, author, origin; optionally note, parent, model_version, region."""
+        """Append a label revision: label, classes, author, origin.
+
+        Optionally note, parent, model_version, region, patch; see the service's ``RevisionRequest``.
+        """
         return self._json("POST", f"/cases/{case}/revisions", revision)
 
     def predict(self, task: str, case: str, model_version: str | None = None) -> Json:

@@ -124,18 +124,37 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
             f"The label map holds the values {unknown}, but the task's classes have {[c.value for c in classes]}."
         )
 
+    node = empty_segmentation(volume, name or f"{volume.GetName()} segmentation")
+    add_layer(node, label, classes, geometry)
+    return node
+
+
+def empty_segmentation(volume, name: str):
+    """A new segmentation node without segments on the grid of `volume`, under its transform and in its study."""
     scene = volume.GetScene()
-    node = scene.AddNewNodeByClass(
-        "vtkMRMLSegmentationNode", scene.GenerateUniqueName(name or f"{volume.GetName()} segmentation")
-    )
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-    # All segments share one label map ("layer"): no copy for each class, and none can overlap another.
+    representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+    node.GetSegmentation().SetSourceRepresentationName(representation)
+    place_beside(node, volume)
+    return node
+
+
+def add_layer(node, label: np.ndarray, classes: Sequence[SegmentClass], geometry: Geometry) -> None:
+    """Add a segment for each class to a segmentation; all of them share one label map ("layer").
+
+    So there is no copy for each class, and none can overlap another.
+
+    Args:
+        node: vtkMRMLSegmentationNode.
+        label: class values, uint8 ``[k, j, i]``; copied.
+        classes: the segments' values, names and colours.
+        geometry: the grid of `label`.
+    """
     layer = oriented_image(label, geometry)
     representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
-    segmentation = node.GetSegmentation()
-    segmentation.SetSourceRepresentationName(representation)
     for entry in classes:
         segment = slicer.vtkSegment()
         segment.SetName(entry.name)
@@ -144,9 +163,7 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
         if entry.terminology:
             segment.SetTag(segment.GetTerminologyEntryTagName(), entry.terminology)
         segment.AddRepresentation(representation, layer)
-        segmentation.AddSegment(segment)
-    place_beside(node, volume)
-    return node
+        node.GetSegmentation().AddSegment(segment)
 
 
 def labelmap_array(labelmap, volume) -> np.ndarray:
