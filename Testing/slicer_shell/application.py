@@ -30,6 +30,7 @@ def install(log: str | None = None):
     sys.modules["slicer.ScriptedLoadableModule"], sys.modules["slicer.i18n"] = scripted_module.build()
     sys.modules["slicer.parameterNodeWrapper"] = parameter_node.build()
     slicer.app.processEvents = application.processEvents
+    slicer.app.topLevelWidgets = list  # no main window: keys belong to the panel's own window
     return qt
 
 

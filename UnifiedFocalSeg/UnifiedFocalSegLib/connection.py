@@ -34,6 +34,7 @@ class Connection:
 
     Attributes:
         client: the backend in use, or None.
+        place: Python and workspace of our own backend, None where it is another's.
         backend_changed: emitted when `client` changes.
         operation_started: emitted with each new operation.
     """
@@ -42,6 +43,7 @@ class Connection:
         self.client: BackendClient | None = None
         self.backend_changed = Signal()
         self.operation_started = Signal()
+        self.place: tuple[os.PathLike | str, os.PathLike | str] | None = None
         self._process: BackendProcess | None = None
         self._runner = Runner()
 
@@ -84,6 +86,7 @@ class Connection:
                 return BackendProcess.start(chosen, folder, device=device, models=finished, cancelled=control.cancelled)
 
             self._process = yield start
+            self.place = (chosen, folder)
             self._use(BackendClient(self._process.url, self._process.token))
             return self._process.url
 
@@ -205,7 +208,7 @@ class Connection:
 
     def _release(self) -> BackendProcess | None:
         """Forget the backend in use; returns its process if it is ours."""
-        process, self._process = self._process, None
+        process, self._process, self.place = self._process, None, None
         if self.client is not None:
             self._use(None)
         return process

@@ -38,6 +38,7 @@ from .client import BackendClient, Json
 from .connection import Connection
 from .errors import SceneError
 from .identity import default_author
+from .importing import Importing
 from .labels import KnownLabels
 from .measuring import Measuring
 from .operation import Operation, Script
@@ -50,7 +51,7 @@ from .trainings import Trainings
 _SCENE_BOUND = ("segment", "open", "measure", "compare", "slices")
 
 
-class FocalSegLogic(Connection, Cases, Measuring, Trainings):
+class FocalSegLogic(Connection, Cases, Importing, Measuring, Trainings):
     """Backend, operations and scene; see `Connection` for what all actions have in common."""
 
     def __init__(self) -> None:

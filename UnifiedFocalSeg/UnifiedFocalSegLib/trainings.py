@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .client import BackendClient, Json
 from .identity import default_author
-from .operation import Control, Operation, Script
+from .operation import Operation, Script
 from .steps import follow
 
 _UNFINISHED = ("queued", "running")
@@ -59,26 +57,24 @@ class Trainings:
 
         return self._run("retrain", "Train", script(), wait)
 
-    def resume_following(self, task: str | Json, *, wait: bool = False) -> Operation:
-        """Follow the task's training that was asked for earlier; result: the job's result, None if there is none.
+    def unfinished_training(self, task: str | Json, *, wait: bool = False) -> Operation:
+        """The task's training that was asked for earlier and has not ended; result: the job, None if there is none.
 
-        A training that Slicer's end or a crash interrupted goes on by itself when the backend starts again.
+        One that Slicer's end or a crash has interrupted goes on by itself when the backend starts again.
         """
         chosen = task if isinstance(task, str) else str(task["id"])
 
-        def under_way(client: BackendClient) -> Json | None:
+        def look_up(client: BackendClient) -> Json | None:
             jobs = client.jobs(chosen)
             return next((j for j in jobs if j["kind"] == "training" and j["state"] in _UNFINISHED), None)
 
+        return self._simple("fetch", "Fetch jobs", look_up, wait)
+
+    def follow_training(self, job: Json, *, wait: bool = False) -> Operation:
+        """Follow a training under way as if `retrain` had begun it now; result: the job's result."""
+
         def script() -> Script:
             client = self._connected()
-            job = yield self._step(lambda _control: under_way(client))
-            if job is None:
-                return None
-
-            def go_on(control: Control) -> Any:
-                return follow(client, job, control)
-
-            return (yield self._step(go_on))
+            return (yield self._step(lambda control: follow(client, job, control)))
 
         return self._run("retrain", "Train", script(), wait)
