@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ import slicer
 import phantom
 from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint
+from panel_driver import picture, start_backend, until
 from slicer_shell.application import LoadedModule, install
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -42,27 +40,6 @@ def widget(module, monkeypatch, tmp_path):
     widget.parent.close()
 
 
-def until(condition, seconds: float = 60.0) -> float:
-    """Run Qt's events until `condition()` holds; returns the longest time that one round of them took."""
-    import qt
-
-    deadline, longest = time.monotonic() + seconds, 0.0
-    while not condition():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        begin = time.monotonic()
-        qt.QApplication.processEvents()
-        longest = max(longest, time.monotonic() - begin)
-        time.sleep(0.002)
-    return longest
-
-
-def start_backend(widget) -> None:
-    widget.ui.pythonPathLineEdit.setCurrentPath(sys.executable)
-    widget.ui.backendButton.click()
-    until(lambda: widget.panel.backend.problem == "")
-    until(lambda: not widget.logic.operations)
-
-
 def submit_by_clicks(widget, seed: int, subject: str) -> None:
     """Add a phantom study of a patient to the scene, paint its true label and press "Submit correction"."""
     image, label, geometry = phantom.study(seed)
@@ -80,15 +57,6 @@ def submit_by_clicks(widget, seed: int, subject: str) -> None:
     widget.ui.submitButton.click()
     until(lambda: not widget.logic.operations)
     assert widget.ui.correctionStatusLabel.text.startswith("Saved as revision")
-
-
-def picture(widget, name: str, folder: Path) -> None:
-    """Render the panel to a file; set UFSEG_PICTURES to a folder to keep it."""
-    import qt
-
-    qt.QApplication.processEvents()
-    target = Path(os.environ.get("UFSEG_PICTURES", folder)) / name
-    assert widget.parent.grab().save(str(target))
 
 
 def test_story_by_clicks(widget, scene, tmp_path):

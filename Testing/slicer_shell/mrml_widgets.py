@@ -163,25 +163,18 @@ class qMRMLSegmentEditorWidget(qt.QWidget):
 
     def paint(self, name: str, mask) -> None:
         """Add the voxels of `mask` (bool ``[k, j, i]`` on the source volume) to a segment, as Paint does."""
-        segmentation, volume = self.segmentationNode(), self.sourceVolumeNode()
-        self.logic.SetCurrentSegmentID(segmentation.GetSegmentation().GetSegmentIdBySegmentName(name))
+        segmentation = self.segmentationNode()
+        segment = segmentation.GetSegmentation().GetSegmentIdBySegmentName(name)
+        self.logic.SetCurrentSegmentID(segment)
         self.logic.UpdateReferenceGeometryImage()
         self.logic.SaveStateForUndo()
         self.logic.ResetModifierLabelmapToDefault()
         modifier = self.logic.GetModifierLabelmap()
-        where = vtk_to_numpy(modifier.GetPointData().GetScalars()).reshape(mask.shape)
-        where[mask] = 1
+        vtk_to_numpy(modifier.GetPointData().GetScalars()).reshape(mask.shape)[mask] = 1
         modifier.Modified()
         self.logic.ModifySegmentByLabelmap(
-            segmentation,
-            self.logic.GetCurrentSegmentID(),
-            modifier,
-            self.logic.ModificationModeAdd,
-            [0] * 6,
-            False,
-            None,
+            segmentation, segment, modifier, self.logic.ModificationModeAdd, False, False
         )
-        assert volume is not None
 
     def _show(self) -> None:
         nodes = (self.segmentationNode(), self.sourceVolumeNode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import slicer
 import slicer.util
 
 import phantom
-from geometries import SYNTHETIC, scribble
+from geometries import SYNTHETIC, grid, scribble
 from nodes import add_segmentation, add_volume, paint, painted, segment_names
 from UnifiedFocalSegLib import case_nodes, nrrd, regions
+from UnifiedFocalSegLib.classes import read_classes
 from UnifiedFocalSegLib.errors import FocalSegError
+from UnifiedFocalSegLib.scene import label_to_segmentation
 
 CLASSES = [{"name": "a", "value": 3}, {"name": "b", "value": 7}, {"name": "c", "value": 5}]
 VALUES = {c["name"]: c["value"] for c in CLASSES}
+LONGEST_SECONDS = 0.05
 _number = itertools.count(1)
 
 
@@ -36,9 +40,9 @@ def installed(logic):
     return logic.install_model("a-phantom-mri", task=f"installed {next(_number)}", wait=True).result["task"]
 
 
-def drawn(scene, name: str = "volume", grid: str = "oblique", seed: int = 0):
+def drawn(scene, name: str = "volume", on: str = "oblique", seed: int = 0):
     """A volume, a segmentation with a scribble of three classes, and its label map."""
-    geometry = SYNTHETIC[grid]
+    geometry = SYNTHETIC[on]
     image = np.random.default_rng(seed).integers(0, 999, geometry.array_shape).astype(np.int16)
     volume = add_volume(scene, image, geometry, name)
     label = np.array([0, 3, 5, 7], np.uint8)[scribble(geometry.array_shape, 3, seed)]
@@ -49,9 +53,9 @@ def drawn(scene, name: str = "volume", grid: str = "oblique", seed: int = 0):
 
 
 class TestPatches:
-    @pytest.mark.parametrize("grid", ["oblique", "oblique, anisotropic, left-handed", "single slice"])
-    def test_what_is_stored_is_what_sending_it_whole_makes(self, scene, logic, task, grid):
-        volume, node, label = drawn(scene, grid=grid)
+    @pytest.mark.parametrize("on", ["oblique", "oblique, anisotropic, left-handed", "single slice"])
+    def test_what_is_stored_is_what_sending_it_whole_makes(self, scene, logic, task, on):
+        volume, node, label = drawn(scene, on=on)
         logic.submit_correction(node, volume, task=task, wait=True)
         requests = []
         send = logic.client.add_revision
@@ -64,7 +68,7 @@ class TestPatches:
         assert requests[-1]["patch"]["start"] == [4, 3, 0]
         part, where = nrrd.decode(logic.client.download(requests[-1]["label"]))
         assert part.size < label.size / 2
-        assert where.origin != SYNTHETIC[grid].origin
+        assert where.origin != SYNTHETIC[on].origin
         logic.known = type(logic.known)()  # as after a restart of Slicer: the base is not here any more
         whole = logic.submit_correction(node, volume, wait=True).result
         assert "patch" not in requests[-1]
@@ -185,9 +189,9 @@ class TestCases:
         assert last.changed > 0
         assert last.revision["note"] == "no a"
 
-    @pytest.mark.parametrize("grid", ["oblique, anisotropic, left-handed", "axes permuted (sagittal)", "single slice"])
-    def test_a_case_comes_back_with_its_images_in_an_empty_scene(self, scene, logic, task, grid):
-        volume, node, label = drawn(scene, "head", grid)
+    @pytest.mark.parametrize("on", ["oblique, anisotropic, left-handed", "axes permuted (sagittal)", "single slice"])
+    def test_a_case_comes_back_with_its_images_in_an_empty_scene(self, scene, logic, task, on):
+        volume, node, label = drawn(scene, "head", on)
         image = slicer.util.arrayFromVolume(volume).copy()
         first = logic.submit_correction(node, volume, task=task, wait=True).result
         paint(node, volume, "b", label == 0)
@@ -252,6 +256,34 @@ class TestCases:
             logic.wait(operation, 60)
         assert operation.state == "cancelled"
         assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_reviewing_a_large_volume_never_holds_the_main_thread_for_long(scene, logic, task):
+    """Of processor time, so that what else the machine does changes nothing."""
+    geometry = grid(np.eye(3), size=(256, 256, 128))
+    label = np.array([0, 3, 5, 7], np.uint8)[scribble(geometry.array_shape, 3)]
+    volume = add_volume(scene, np.zeros(geometry.array_shape, np.int16), geometry, "large")
+    node = label_to_segmentation(label, read_classes(CLASSES), volume)
+    saved = logic.submit_correction(node, volume, task=task, wait=True).result
+    paint(node, volume, "a", label != 0)
+    for name in ("b", "c"):
+        paint(node, volume, name, np.zeros(label.shape, bool))
+    longest = {}
+    for name, begin in {
+        "measure": lambda: logic.measure(node, volume),
+        "difference": lambda: logic.compare_in_scene(node, volume, "difference"),
+        "slices": lambda: logic.slices_with(node, volume, "a", (1.0, 1.0, 1.0)),
+        "save": lambda: logic.submit_correction(node),
+        "open": lambda: logic.open_case(saved["case"], saved["id"]),
+    }.items():
+        operation = begin()
+        while operation.running:
+            start = time.thread_time()
+            logic.process_events()
+            longest[name] = max(longest.get(name, 0.0), time.thread_time() - start)
+            time.sleep(0.005)
+        assert operation.state == "succeeded", operation.error
+    assert max(longest.values()) < LONGEST_SECONDS, longest
 
 
 class TestLabelMapping:

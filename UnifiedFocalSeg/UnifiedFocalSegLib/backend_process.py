@@ -128,6 +128,16 @@ class BackendProcess:
         self.close_input()
         threading.Thread(target=self.stop, daemon=True).start()
 
+    def hand_over(self) -> None:
+        """Leave it behind: it finishes its trainings, and `LeftBackend.find` finds it again."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            try:
+                self._process.stdin.write("finish trainings\n")
+                self._process.stdin.flush()
+            except BrokenPipeError:  # it is gone already
+                return
+        self.close_input()
+
     def close_input(self) -> None:
         """Tell the backend to end."""
         if self._process.stdin is not None and not self._process.stdin.closed:

@@ -18,6 +18,7 @@ from .backend_process import (
 from .client import BackendClient
 from .environment import Options, Places, Progress, default_root, install, repair, shipped
 from .errors import BackendError
+from .left_backend import LeftBackend
 from .operation import Control, Operation, Script, Step
 from .runner import Runner
 from .signal import Signal
@@ -44,7 +45,7 @@ class Connection:
         self.backend_changed = Signal()
         self.operation_started = Signal()
         self.place: tuple[os.PathLike | str, os.PathLike | str] | None = None
-        self._process: BackendProcess | None = None
+        self._process: BackendProcess | LeftBackend | None = None
         self._runner = Runner()
 
     def start_backend(
@@ -78,11 +79,13 @@ class Connection:
             folder = workspace or default_workspace()
             finished = models or default_models()
 
-            def start(control: Control) -> BackendProcess:
+            def start(control: Control) -> BackendProcess | LeftBackend:
                 control.report(stage="Starting the backend")
                 require_whole(chosen)
                 if old is not None:  # it may hold the same workspace
                     old.stop()
+                elif (left := LeftBackend.find(folder)) is not None:
+                    return left
                 return BackendProcess.start(chosen, folder, device=device, models=finished, cancelled=control.cancelled)
 
             self._process = yield start
@@ -162,11 +165,28 @@ class Connection:
         """Block until `operation` ends and return its result; see `Runner.wait`."""
         return self._runner.wait(operation, seconds)
 
-    def close(self, wait: bool = False) -> None:
-        """Stop all operations and our own backend."""
+    def close(self, wait: bool = False, *, finish_trainings: bool = False) -> None:
+        """Stop all operations and our own backend.
+
+        A training is not given up: it goes on when the backend is started again.
+
+        Args:
+            wait: block until the backend has ended.
+            finish_trainings: let the backend go on until its trainings are done; the next start finds it.
+        """
         self._runner.process_events()
-        self._runner.cancel_all()
-        self.stop_backend(wait)
+        training = False
+        for operation in self.operations:
+            if operation.kind == "retrain":
+                training = True
+            else:
+                operation.cancel()
+        if finish_trainings and training:
+            process = self._release()
+            if process is not None:
+                process.hand_over()
+        else:
+            self.stop_backend(wait)
 
     def _run(self, kind: str, title: str, script: Script, wait: bool) -> Operation:
         operation = self._runner.run(kind, title, script)
@@ -206,7 +226,7 @@ class Connection:
             raise BackendError(problem)
         return self.client
 
-    def _release(self) -> BackendProcess | None:
+    def _release(self) -> BackendProcess | LeftBackend | None:
         """Forget the backend in use; returns its process if it is ours."""
         process, self._process, self.place = self._process, None, None
         if self.client is not None:

@@ -123,7 +123,7 @@ class ModelsPart:
                         states[v["status"]],
                         number(_mean(v)),
                         str(len(v["trained_on"])) if v["origin"] == "trained" else _("installed"),
-                        day(v["created"]),
+                        v["created"][:10],
                         v["loss"]["name"],
                     ],
                 )
@@ -154,7 +154,11 @@ class ModelsPart:
             ]
         )
         p = p_value(gate)
-        told = "" if p is None else _(" (paired test on {cases} cases: p = {p:.3f})").format(cases=gate["cases"], p=p)
+        told = (
+            ""
+            if p is None or "p = " in gate["reason"]
+            else _(" (paired test on {cases} cases: p = {p:.3f})").format(cases=gate["cases"], p=p)
+        )
         self._ui.gateLabel.setText(gate["reason"] + told)
 
 

@@ -80,7 +80,7 @@ class Panel:
         for part in self._parts:
             part.close()
         self.logic.backend_changed.disconnect(self.update)
-        self.logic.close()
+        self.logic.close(finish_trainings=self.training.goes_on)
 
     def _on_backend_ready(self) -> None:
         self.segment.refresh_tasks()

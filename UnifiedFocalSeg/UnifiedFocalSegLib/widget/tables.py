@@ -37,7 +37,7 @@ class Rows:
                 item.setToolTip(text)
                 self._items.append(item)
                 self._table.setItem(number, column, item)
-        if before in self._keys:
+        if before and before in self._keys:
             self._table.selectRow(self._keys.index(before))
         else:
             self._table.clearSelection()
