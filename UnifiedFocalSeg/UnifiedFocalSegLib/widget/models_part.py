@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 
 from UnifiedFocalSegLib.gate_rows import p_value, score_rows
 
-from .tables import Rows, day, number
+from .tables import Rows, number
 from .words import offer
 
 
