@@ -36,6 +36,7 @@ def widget(shell, scene, monkeypatch, tmp_path):
     qt.QSettings.values.clear()
     write_finished_model(tmp_path / "models" / "a-phantom-mri")
     monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: tmp_path / "models")
     monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
     widget = shell.open()

@@ -63,7 +63,7 @@ class CorrectionPart:
             return
         self._operation = self._logic.submit_correction(
             node.segmentation,
-            node.inputVolume,
+            self._panel.segment.volumes,
             author=self._ui.authorLineEdit.text,
             note=node.note,
             task=task,
