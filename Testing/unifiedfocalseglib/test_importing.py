@@ -34,6 +34,11 @@ def test_what_was_imported_before_a_cancel_stays_and_the_rest_follows(scene, tmp
     assert outcome == {"imported": 12, "of": 12, "refused": [], "warnings": []}
     rows = logic.case_rows(task, wait=True).result
     assert [(row.revisions, row.author) for row in rows] == [(1, "A. Reader")] * 12
+    for _again in range(2):
+        node = logic.open_case(rows[0].id, wait=True).result
+    saved = logic.submit_correction(node, author="B. Reader", wait=True).result
+    assert (saved["case"], saved["number"]) == (rows[0].id, 2)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
     with pytest.raises(FocalSegError, match="There is no dataset folder"):
         logic.import_folder(task, tmp_path / "nowhere", wait=True)
     logic.close(wait=True)

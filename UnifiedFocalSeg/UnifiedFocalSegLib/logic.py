@@ -57,6 +57,7 @@ class FocalSegLogic(Connection, Cases, Importing, Measuring, Trainings):
     def __init__(self) -> None:
         super().__init__()
         self.known = KnownLabels()
+        self.opened = {}
 
     # Tasks and models
 
