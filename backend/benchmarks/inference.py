@@ -59,13 +59,14 @@ class Entry:
 
     kind: str
     overlap: float
-    scale: int = 1
+    scale: int | None = 1
     tuned: bool = True
 
 
 ENTRIES = {
     PEER: Entry("monai", 0.5, tuned=False),
     "MONAI, the same with our allocator settings": Entry("monai", 0.5),
+    "ufseg, by default": Entry("ours", 0.5, scale=None),
     "ufseg, overlap 0.5": Entry("ours", 0.5),
     "ufseg, overlap 0.25": Entry("ours", 0.25),
     "ufseg, overlap 0.5, windows of 2 patches": Entry("ours", 0.5, scale=2),

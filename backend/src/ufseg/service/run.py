@@ -22,7 +22,7 @@ from anyio.to_thread import current_default_thread_limiter
 
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
-from ufseg.service.app import create_app
+from ufseg.service.app import MAX_FILE_BYTES, create_app
 from ufseg.service.job_log import JobLog
 from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
 from ufseg.service.logs import start_logging
@@ -47,6 +47,7 @@ def serve(
     host: str = LOOPBACK,
     tls: Tls | Literal["generate"] | None = None,
     allowed_hosts: Sequence[str] = (),
+    max_file_bytes: int = MAX_FILE_BYTES,
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
@@ -62,6 +63,7 @@ def serve(
         host: address to listen on; one that other computers reach needs `tls`.
         tls: a certificate, or ``"generate"`` for a self-signed one that is kept in the workspace's folder ``tls``.
         allowed_hosts: further names by which clients may call the service.
+        max_file_bytes: largest file that may be uploaded.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
@@ -83,7 +85,13 @@ def serve(
             token = secrets.token_urlsafe(32)
             JobLog(engine)
             app = create_app(
-                opened, engine, token, host_headers(names, actual), model_folders=model_folders, spool=spool
+                opened,
+                engine,
+                token,
+                host_headers(names, actual),
+                max_file_bytes=max_file_bytes,
+                model_folders=model_folders,
+                spool=spool,
             )
             server = uvicorn.Server(
                 uvicorn.Config(
