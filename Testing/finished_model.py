@@ -10,6 +10,8 @@ import phantom
 
 def write_finished_model(folder: Path) -> None:
     """Write a model folder; installing it takes its name."""
+    import torch
+
     from ufseg import __version__
     from ufseg.images.class_table import ClassEntry, ClassTable
     from ufseg.networks.build import build_network, network_state
@@ -42,4 +44,5 @@ def write_finished_model(folder: Path) -> None:
         created=datetime(2025, 1, 1, tzinfo=timezone.utc),
         ufseg_version=__version__,
     )
+    torch.manual_seed(0)
     write_model(folder, description, network_state(build_network(plan, 1)))

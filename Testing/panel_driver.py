@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 
-def until(condition, seconds: float = 240.0) -> float:
+def until(condition, seconds: float = 300.0) -> float:
     """Run Qt's events until `condition()` holds; returns the longest time that one round of them took."""
     import qt
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 import slicer
 
 import phantom
+from datasets import write_dataset
 from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint, painted
 from panel_driver import picture, start_backend, until
@@ -106,11 +105,11 @@ def test_review_edit_compare_save_and_reopen(widget, scene, tmp_path):
     assert {row[2] for row in rows} <= {"1.000", "–"}
     assert ui.measuresLabel.text == "Compared with the model's result."
 
-    mask = np.zeros_like(before)
-    mask[2:6, 4:9, 3:8] = True
+    mask = ~before & (np.cumsum(~before).reshape(before.shape) <= 100)  # the first 100 voxels that are not dark
+    assert np.count_nonzero(mask) == 100
     editor.paint("dark", mask)
     idle(widget)
-    assert int(cells(ui.measuresTable)[1][3]) == np.count_nonzero(mask & ~before)
+    assert int(cells(ui.measuresTable)[1][3]) == 100
     editor.undo()
     idle(widget)
     assert cells(ui.measuresTable)[1][3:] == ["0", "0"]
@@ -121,12 +120,13 @@ def test_review_edit_compare_save_and_reopen(widget, scene, tmp_path):
     idle(widget)
     difference = panel.review._shown_node
     assert (node.GetDisplayVisibility(), difference.GetDisplayVisibility()) == (0, 1)
-    np.testing.assert_array_equal(painted(difference, volume, "dark: added"), mask & ~before)
+    np.testing.assert_array_equal(painted(difference, volume, "dark: added"), mask)
     picture(widget, "test-shell-review.png", tmp_path)
     panel.review.show_next()
     idle(widget)
     assert ui.showComboBox.currentIndex == 0
-    assert (node.GetDisplayVisibility(), difference.GetDisplayVisibility()) == (1, 0)
+    assert node.GetDisplayVisibility() == 1
+    assert not scene.IsNodePresent(difference)
 
     ui.regionComboBox.setCurrentIndex(2)
     assert ui.submitButton.toolTip.startswith("Choose a region of interest")
@@ -259,7 +259,7 @@ def test_train_judge_promote_and_roll_back(widget, scene, tmp_path):
     assert losses[1]["start"] == losses[1]["start"].lower() != "promoted"
     rows = cells(ui.versionsTable)
     assert [row[0] for row in rows] == ["2", "1"]
-    assert rows[0][5] == "dice"
+    assert rows[0][5] == "Dice"
     assert [row[0] for row in cells(ui.scoresTable)] == ["bright", "dark", "mean"]
     assert ui.gateLabel.text
     picture(widget, "test-shell-versions.png", tmp_path)
@@ -276,19 +276,6 @@ def test_train_judge_promote_and_roll_back(widget, scene, tmp_path):
     ui.rollbackButton.click()
     idle(widget)
     assert [row[0] for row in cells(ui.versionsTable) if row[1] == "in use"] == used
-
-
-def dataset(folder: Path) -> Path:
-    """A folder of two labelled cases and one whose label map is of another size."""
-    for name in ("images", "labels"):
-        (folder / name).mkdir(parents=True)
-    for seed in range(3):
-        image, label, _geometry = phantom.study(seed)
-        sitk.WriteImage(sitk.GetImageFromArray(image), str(folder / "images" / f"case{seed}.nrrd"))
-        cut = label if seed < 2 else label[1:]
-        sitk.WriteImage(sitk.GetImageFromArray(cut), str(folder / "labels" / f"case{seed}.nrrd"))
-    (folder / "classes.json").write_text(json.dumps(phantom.VALUES))
-    return folder
 
 
 def test_new_task_and_import_by_the_wizard(widget, scene, tmp_path):
@@ -316,7 +303,7 @@ def test_new_task_and_import_by_the_wizard(widget, scene, tmp_path):
     assert [row[0] for row in cells(dialog.classesTable)] == ["bright", "dark"]
     dialog.folderPathLineEdit.setCurrentPath("/data/balls")
     picture(wizard.dialog, "test-shell-new-task.png", tmp_path)
-    dialog.folderPathLineEdit.setCurrentPath(str(dataset(tmp_path / "data")))
+    dialog.folderPathLineEdit.setCurrentPath(str(write_dataset(tmp_path / "data", 3, damaged=1)))
     dialog.createTaskButton.click()
     idle(widget)
     task = panel.segment.task
@@ -337,3 +324,39 @@ def test_new_task_and_import_by_the_wizard(widget, scene, tmp_path):
     panel.cases.start_import(task, str(tmp_path / "nowhere"))
     idle(widget)
     assert "no dataset folder" in ui.casesStatusLabel.text
+
+
+def test_a_training_that_went_on_without_slicer_is_shown_again(widget, shell, scene):
+    ui, panel = widget.ui, widget.panel
+    widget.logic.create_task("Phantom", "MRI", phantom.CLASSES, validation_fraction=0.0, wait=True)
+    panel.segment.refresh_tasks()
+    until(lambda: ui.taskSelector.count == 1)
+    label_by_clicks(widget, 0, "PATIENT^0")
+    job = widget.logic.client.train(panel.segment.task["id"], {"epochs": 1_000_000, "author": "A. Reader"})
+    assert ui.trainButton.text == "Train first model"
+    panel.training._asked = ""  # as when the panel is opened for the first time
+    panel.update()
+    until(lambda: ui.trainButton.text == "Cancel training")
+    until(lambda: ui.curveButton.enabled)
+    ui.trainButton.click()
+    idle(widget)
+    assert ui.trainingStatusLabel.text == "Training stopped. The model in use stays as it was."
+    assert widget.logic.client.job(job["id"])["state"] == "cancelled"
+
+
+def test_what_disabled_controls_say(shell, scene, monkeypatch):
+    import qt
+
+    qt.QSettings.values.clear()
+    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
+    widget = shell.open()
+    ui = widget.ui
+    for button in (ui.newTaskButton, ui.importButton, ui.openCaseButton, ui.promoteButton, ui.rollbackButton):
+        assert not button.enabled
+        assert button.toolTip == "No backend is running. Start it first."
+    for control in (ui.previousSliceButton, ui.nextSliceButton, ui.showComboBox):
+        assert not control.enabled
+        assert control.toolTip == "Choose a segmentation, or segment a volume first."
+    assert ui.curveButton.toolTip == "There is no curve yet."
+    assert "paused" in ui.goOnCheckBox.toolTip
+    widget.cleanup()

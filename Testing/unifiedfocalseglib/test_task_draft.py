@@ -27,6 +27,11 @@ def test_classes_by_name_take_code_and_colour_from_slicers_terminology(scene):
     assert "terminology" not in draft.entries()[1]
 
 
+def test_every_name_that_is_proposed_is_known(scene):
+    assert "hippocampus" in terminology.names()
+    assert all(terminology.find(name) for name in terminology.names())
+
+
 def test_removing_and_renaming(scene):
     draft = TaskDraft("t").with_class("a").with_class("b").with_class("c").without_class(1)
     assert [(c.name, c.value) for c in draft.classes] == [("a", 1), ("c", 2)]

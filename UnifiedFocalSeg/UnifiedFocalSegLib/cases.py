@@ -65,6 +65,9 @@ class Cases:
     """Part of the logic: cases and their revisions. Needs `Connection` beside it."""
 
     known: KnownLabels
+    # Volumes that were put into the scene here: node id → hash of the image, and the voxels' time of change. Files of
+    # other programs have other headers than ours, so the hash of the voxels here would not be theirs.
+    opened: dict[str, tuple[str, int]]
 
     def case_rows(self, task: str | Json, *, wait: bool = False) -> Operation:
         """The cases of a task; result: list of `CaseRow`, oldest first."""
@@ -107,7 +110,10 @@ class Cases:
             details, task, chosen = yield self._step(look_up)
             grid = Geometry.from_json(details["geometry"])
             there = _candidates(grid)
-            hashes = yield self._step(lambda control: [_hash(image, control) for _node, image in there])
+            known = [self._opened_as(node) for node, _image in there]
+            hashes = yield self._step(
+                lambda control: [sha or _hash(image, control) for sha, (_node, image) in zip(known, there, strict=True)]
+            )
             volumes: list[Any] = []
             for number, sha in enumerate(details["images"]):
                 same = [node for (node, _image), own in zip(there, hashes, strict=True) if own == sha]
@@ -116,7 +122,9 @@ class Cases:
                     volumes.append(same[0])
                     continue
                 array, geometry = yield self._step(lambda control, sha=sha: _load(client, sha, control, "the image"))
-                volumes.append(_add_volume(array, geometry, _volume_name(details, task, number)))
+                volume = _add_volume(array, geometry, _volume_name(details, task, number))
+                self.opened[volume.GetID()] = (sha, volume.GetImageData().GetMTime())
+                volumes.append(volume)
             if chosen is None:
                 return volumes[0]
             label, geometry = yield self._step(lambda control: _load(client, chosen["label"], control, "the label map"))
@@ -140,6 +148,11 @@ class Cases:
             return node
 
         return self._run("open", "Open the case", script(), wait)
+
+    def _opened_as(self, volume: Any) -> str:
+        """Hash of the image that a volume was opened as, if its voxels are still those; else empty."""
+        sha, changed = self.opened.get(volume.GetID(), ("", 0))
+        return sha if volume.GetImageData().GetMTime() == changed else ""
 
 
 def _row(case: Json, client: BackendClient) -> CaseRow:

@@ -55,6 +55,7 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
     def __init__(self) -> None:
         super().__init__()
         self.known = KnownLabels()
+        self.opened = {}
 
     # Tasks and models
 

@@ -16,12 +16,10 @@ class LossChoice:
 
     Args:
         name: in the backend.
-        title: what it is called in the literature.
         options: which of δ, γ and λ it has, with the default of each.
     """
 
     name: str
-    title: str
     options: dict[str, float]
 
     def request(self, values: dict[str, float]) -> dict:
@@ -31,10 +29,10 @@ class LossChoice:
 
 
 LOSSES = (
-    LossChoice(DEFAULT_LOSS, "Unified Focal, asymmetric", {DELTA: 0.6, GAMMA: 0.5, LAMBDA: 0.5}),
-    LossChoice("symmetric-unified-focal", "Unified Focal, symmetric", {DELTA: 0.6, GAMMA: 0.5, LAMBDA: 0.5}),
-    LossChoice("dice-cross-entropy", "Dice + cross-entropy", {}),
-    LossChoice("dice", "Dice", {}),
-    LossChoice("focal-tversky", "Focal Tversky", {}),
-    LossChoice("cross-entropy", "Cross-entropy", {}),
+    LossChoice(DEFAULT_LOSS, {DELTA: 0.6, GAMMA: 0.5, LAMBDA: 0.5}),
+    LossChoice("symmetric-unified-focal", {DELTA: 0.6, GAMMA: 0.5, LAMBDA: 0.5}),
+    LossChoice("dice-cross-entropy", {}),
+    LossChoice("dice", {}),
+    LossChoice("focal-tversky", {}),
+    LossChoice("cross-entropy", {}),
 )

@@ -104,8 +104,8 @@ class Measuring:
             wait: block until done.
 
         Returns:
-            Operation whose result is a segmentation node, kept out of saved corrections; an earlier one of the same
-            kind for the same segmentation is replaced.
+            Operation whose result is a segmentation node that no list of nodes shows and no scene file keeps; an
+            earlier one of the same kind for the same segmentation is replaced.
         """
         role = f"UnifiedFocalSeg.{what}"
 
@@ -168,7 +168,7 @@ class Measuring:
         if earlier is not None:
             scene.RemoveNode(earlier)
         title = words if len(layers) == 1 else "difference"
-        node = empty_segmentation(volume, f"{segmentation.GetName()} ({title})")
+        node = empty_segmentation(volume, f"{segmentation.GetName()} ({title})", hidden=True)
         if len(layers) == 1:
             add_layer(node, layers[0], table, geometry)
         else:
@@ -176,7 +176,6 @@ class Measuring:
                 add_layer(node, layer, [_toned(entry, words_for, tone) for entry in table], geometry)
         for attribute in (TASK, CASE):
             node.SetAttribute(attribute, segmentation.GetAttribute(attribute))
-        node.SetAttribute("UnifiedFocalSeg.Comparison", role)
         segmentation.SetNodeReferenceID(role, node.GetID())
         return node
 

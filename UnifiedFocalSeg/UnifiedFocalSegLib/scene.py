@@ -129,16 +129,27 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
     return node
 
 
-def empty_segmentation(volume, name: str):
-    """A new segmentation node without segments on the grid of `volume`, under its transform and in its study."""
+def empty_segmentation(volume, name: str, *, hidden: bool = False):
+    """A new segmentation node without segments on the grid of `volume` and under its transform.
+
+    Args:
+        volume: the volume.
+        name: of the node, made unique.
+        hidden: in no list of nodes, and not saved with the scene; else it is put into the volume's study.
+    """
     scene = volume.GetScene()
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
+    node = slicer.vtkMRMLSegmentationNode()
+    node.SetName(scene.GenerateUniqueName(name))
+    node.SetHideFromEditors(hidden)
+    node.SetSaveWithScene(not hidden)
+    scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
     node.GetSegmentation().SetSourceRepresentationName(representation)
-    place_beside(node, volume)
+    if not hidden:
+        place_beside(node, volume)
     return node
 
 

@@ -24,6 +24,22 @@ class Entry:
     code: str
 
 
+def names() -> list[str]:
+    """Every name that `find` knows, in alphabetical order."""
+    logic = _logic()
+    if logic is None:
+        return []
+    found = set()
+    for index in range(logic.GetNumberOfCategoriesInTerminology(_CONTEXT)):
+        category = slicer.vtkSlicerTerminologyCategory()
+        logic.GetNthCategoryInTerminology(_CONTEXT, index, category)
+        for number in range(logic.GetNumberOfTypesInTerminologyCategory(_CONTEXT, category)):
+            kind = slicer.vtkSlicerTerminologyType()
+            logic.GetNthTypeInTerminologyCategory(_CONTEXT, category, number, kind)
+            found.add(kind.GetSlicerLabel())
+    return sorted(found - {""})
+
+
 def find(name: str) -> Entry | None:
     """The entry that Slicer calls `name`, whatever the case of its letters; None if there is none."""
     logic = _logic()

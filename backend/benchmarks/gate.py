@@ -24,7 +24,7 @@ import numpy as np
 from hippocampus_data import CLASSES, draw, machine, read_split
 from numpy.typing import NDArray
 from scipy import ndimage
-from simulated import Simulation
+from simulated import Budget, Simulation
 
 from ufseg.evaluation.gate import GateDecision, decide
 from ufseg.evaluation.statistics import PairedTest, paired_test
@@ -35,7 +35,7 @@ from ufseg.images.reading import read_label_map
 from ufseg.images.writing import write_label_map
 
 # Differences of mean Dice on the unseen cases that count, where they are significant (p < .05).
-WORSE, CLEARLY_BETTER = 0.002, 0.005
+WORSE, CLEARLY_BETTER = 0.002, 0.01
 
 Array = NDArray[Any]
 
@@ -118,10 +118,13 @@ def simulate(arguments: argparse.Namespace, folder: Path) -> tuple[list[Retraini
     used = {case.id for case in (*first, *validation, *unseen)}
     others = [case for case in pool if case.id not in used]
     simulation = Simulation(folder, arguments.threads)
-    model, _ = simulation.train("first", first, validation, arguments.first_budget, seed=0)
+    model, _ = simulation.train(
+        "first", first, validation, Budget.of(arguments.first_budget, arguments.first_epochs), seed=0
+    )
     before = simulation.score(model, unseen).dice
     start = summarise(before).mean or 0.0
     print(f"first model: Dice {start:.4f} on {len(unseen)} unseen cases", file=sys.stderr, flush=True)
+    budget = Budget.of(arguments.budget, arguments.epochs)
     rows = []
     for number in range(arguments.retrainings):
         begun = time.monotonic()
@@ -132,7 +135,7 @@ def simulate(arguments: argparse.Namespace, folder: Path) -> tuple[list[Retraini
             name = how.__name__
             new = damaged(new, how, folder / f"labels {number}")
         candidate, outcome = simulation.train(
-            f"retrained {number}", [*first, *new], validation, arguments.budget, number, model, [c.id for c in new]
+            f"retrained {number}", [*first, *new], validation, budget, number, model, [c.id for c in new]
         )
         decision = decide(
             outcome.promoted_scores,
@@ -177,11 +180,15 @@ def main() -> None:
     parser.add_argument("--unseen", type=int, default=30, help="beside the split's own test cases")
     parser.add_argument("--first-budget", type=float, default=20.0, help="seconds")
     parser.add_argument("--budget", type=float, default=12.0, help="seconds of each retraining")
+    parser.add_argument("--first-epochs", type=int, help="in place of its seconds; for a busy machine")
+    parser.add_argument("--epochs", type=int, help="of each retraining, in place of its seconds")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--output", type=Path, help="Markdown")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ufseg-gate-") as name:
         rows, start = simulate(arguments, Path(name))
+    first = Budget.of(arguments.first_budget, arguments.first_epochs)
+    later = Budget.of(arguments.budget, arguments.epochs)
     worse = sum(row.verdict == "worse" for row in rows)
     better = sum(row.verdict == "clearly better" for row in rows)
     lines = [
@@ -189,8 +196,8 @@ def main() -> None:
         "",
         f"{machine(arguments.threads)}",
         "",
-        f"First model: {arguments.cases} cases, {arguments.first_budget:.0f} s, Dice {start:.4f} on the unseen cases. "
-        f"Each retraining goes on from it for {arguments.budget:.0f} s with {arguments.cases} new cases; the gate "
+        f"First model: {arguments.cases} cases, {first}, Dice {start:.4f} on the unseen cases. "
+        f"Each retraining goes on from it for {later} with {arguments.cases} new cases; the gate "
         f"decides on {arguments.validation} validation cases; {arguments.unseen} cases and the split's test cases are "
         f"unseen. Worse: by more than {WORSE}; clearly better: by more than {CLEARLY_BETTER}; both with p < .05.",
         "",

@@ -59,13 +59,14 @@ class Entry:
 
     kind: str
     overlap: float
-    scale: int = 1
+    scale: int | None = 1
     tuned: bool = True
 
 
 ENTRIES = {
     PEER: Entry("monai", 0.5, tuned=False),
     "MONAI, the same with our allocator settings": Entry("monai", 0.5),
+    "ufseg, by default": Entry("ours", 0.5, scale=None),
     "ufseg, overlap 0.5": Entry("ours", 0.5),
     "ufseg, overlap 0.25": Entry("ours", 0.25),
     "ufseg, overlap 0.5, windows of 2 patches": Entry("ours", 0.5, scale=2),
@@ -114,6 +115,8 @@ class Worker:
 
 def main() -> None:
     arguments = _arguments()
+    for name in [n for n in ENTRIES if n != PEER and any(words in n for words in arguments.without)]:
+        del ENTRIES[name]
     if find_spec("nibabel") is None:
         sys.exit("MONAI's pipeline needs nibabel to read and write NIfTI. Install it: pip install nibabel")
     lines: list[str] = []
@@ -159,6 +162,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--budget", default="300s", help="of that training")
     parser.add_argument("--cases", type=int, default=10, help="held-out cases to compare Dice on")
     parser.add_argument("--size", type=int, nargs=3, default=(256, 256, 128), metavar=("I", "J", "K"))
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="WORDS", help="leave out ways with these in the name"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory-size", type=int, nargs=3, default=(512, 512, 600), help="0 0 0 leaves it out")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gate import difference
 from hippocampus_data import draw, machine, read_split
-from simulated import Simulation
+from simulated import Budget, Simulation
 
 from ufseg.evaluation.gate import decide
 from ufseg.evaluation.summary import CaseScores, summarise
@@ -38,19 +38,21 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--draws", type=int, default=3, help="choices of cases, each with a seed of its own")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of each training")
+    parser.add_argument("--epochs", type=int, help="of each training, in place of its seconds; for a busy machine")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--output", type=Path, help="Markdown")
     arguments = parser.parse_args()
     pool, test = read_split(arguments.dataset)
+    budget = Budget.of(arguments.budget, arguments.epochs)
     rows, fell = [], 0
     with tempfile.TemporaryDirectory(prefix="ufseg-retraining-") as name:
         for number in range(arguments.draws):
             simulation = Simulation(Path(name) / f"{number}", arguments.threads)
             drawn = draw(pool, FIRST + NEW + VALIDATION, number)
             old, new, validation = drawn[:FIRST], drawn[FIRST : FIRST + NEW], drawn[FIRST + NEW :]
-            first, _ = simulation.train("first", old, validation, arguments.budget, number)
+            first, _ = simulation.train("first", old, validation, budget, number)
             second, outcome = simulation.train(
-                "second", [*old, *new], validation, arguments.budget, number, first, [case.id for case in new]
+                "second", [*old, *new], validation, budget, number, first, [case.id for case in new]
             )
             decision = decide(
                 outcome.promoted_scores,
@@ -72,7 +74,7 @@ def main() -> None:
         "",
         machine(arguments.threads),
         "",
-        f"{FIRST} cases, then {NEW} more, {arguments.budget:.0f} s each; {len(test)} test cases, {VALIDATION} "
+        f"{FIRST} cases, then {NEW} more, {budget} each; {len(test)} test cases, {VALIDATION} "
         "validation cases for the gate.",
         "",
         "| draw | test cases | old cases | new cases | gate |",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +17,22 @@ from ufseg.inference.predictor import Predictor
 from ufseg.networks.device import choose_device
 from ufseg.networks.model_folder import read_model
 from ufseg.progress import ignore_progress, never_cancelled
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a training takes: seconds, or epochs, so that it does not matter what else the machine does."""
+
+    seconds: float | None = None
+    epochs: int | None = None
+
+    @classmethod
+    def of(cls, seconds: float, epochs: int | None) -> Budget:
+        """Epochs where they are given."""
+        return cls(seconds) if epochs is None else cls(None, epochs)
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.0f} s" if self.epochs is None else f"{self.epochs} epochs"
 
 
 class Simulation:
@@ -37,7 +54,7 @@ class Simulation:
         name: str,
         cases: Sequence[CaseFiles],
         validation: Sequence[CaseFiles],
-        seconds: float,
+        budget: Budget,
         seed: int,
         promoted: Path | None = None,
         new: Sequence[str] = (),
@@ -55,8 +72,8 @@ class Simulation:
             promoted=promoted,
             continue_from_promoted=promoted is not None,
             loss=None,
-            budget_seconds=seconds,
-            epochs=None,
+            budget_seconds=budget.seconds,
+            epochs=budget.epochs,
             seed=seed,
             output=self._folder / name,
             new_cases=tuple(new),

@@ -14,6 +14,9 @@ turn, and the medians are compared. All take two patches a step from the same vo
     python benchmarks/training_step.py                                          # 2 × 64³ and 2 × 96³
     python benchmarks/training_step.py --sizes 16 --repeats 2                   # to try it
     python benchmarks/training_step.py --markdown results/training-step-cpu.md  # also written to a file
+    python benchmarks/training_step.py --device cuda --sizes 96 128             # ten steps in a row, synchronised once
+
+The column MB is the process's peak memory, on a GPU that of the device.
 """
 
 from __future__ import annotations
@@ -41,12 +44,13 @@ CONTENDERS = {
 FEATURES = (16, 32, 64, 128)
 CLASSES = 3
 WARM_UP = 2
+GPU_WARM_UP, GPU_STEPS = 20, 10
 
 
 def main() -> None:
     arguments = _arguments()
     if arguments.contender:
-        _serve(arguments.contender, arguments.size, arguments.threads)
+        _serve(arguments.contender, arguments.size, arguments.threads, arguments.device)
         return
     lines = []
     for size in arguments.sizes:
@@ -92,7 +96,7 @@ def _measure(size: int, arguments: argparse.Namespace) -> tuple[dict[str, tuple[
 
 
 def _start(name: str, size: int, arguments: argparse.Namespace) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, "--contender", name, "--size", str(size)]
+    command = [sys.executable, __file__, "--contender", name, "--size", str(size), "--device", arguments.device]
     if arguments.threads:
         command += ["--threads", str(arguments.threads)]
     ours = not name.startswith("monai")
@@ -121,26 +125,41 @@ def _read(process: subprocess.Popen[str]) -> str:
     raise SystemExit(f"A contender ended: {process.args}")
 
 
-def _serve(name: str, size: int, threads: int | None) -> None:
+def _serve(name: str, size: int, threads: int | None, kind: str) -> None:
     """Do a step for each line of standard input, and answer with its seconds and the process's peak megabytes."""
-    import resource
-
     import torch
 
     from ufseg.networks.device import choose_device
 
     if threads:
         torch.set_num_threads(threads)
-    device = choose_device("cpu")
-    step = _monai(size, name.endswith("bfloat16")) if name.startswith("monai") else _ours(name, size, device)
-    for number in range(WARM_UP):
-        step(number)
-    print(f"> {device.name}, torch {torch.__version__}", flush=True)
-    for number, _ in enumerate(sys.stdin, start=WARM_UP):
+    device = choose_device(kind)
+    on_gpu = device.kind == "cuda"
+    step = _monai(size, name.endswith("bfloat16"), device) if name.startswith("monai") else _ours(name, size, device)
+    number = 0
+
+    def steps(count: int) -> float:
+        nonlocal number
         start = time.perf_counter()
-        step(number)
-        seconds = time.perf_counter() - start
-        print(f"> {seconds} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}", flush=True)
+        for _ in range(count):
+            step(number)
+            number += 1
+        if on_gpu:
+            torch.cuda.synchronize(device.torch_device)
+        return (time.perf_counter() - start) / count
+
+    steps(GPU_WARM_UP if on_gpu else WARM_UP)
+    print(f"> {device.name}, torch {torch.__version__}", flush=True)
+    for _ in sys.stdin:
+        seconds = steps(GPU_STEPS if on_gpu else 1)
+        peak = torch.cuda.max_memory_allocated() / 1e6 if on_gpu else _peak_megabytes()
+        print(f"> {seconds} {peak}", flush=True)
+
+
+def _peak_megabytes() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def _plan(size: int) -> Any:
@@ -174,17 +193,17 @@ def _volume(size: int) -> tuple[Any, Any]:
 
 def _ours(name: str, size: int, device: Any) -> Callable[[int], None]:
     import numpy as np
-    import torch
     from torch import nn
 
     from ufseg.networks.build import build_network
-    from ufseg.training.augmentation import draw_batch
+    from ufseg.training.augmentation import gather, warp
     from ufseg.training.averaging import WeightAverage
     from ufseg.training.cases import PreparedCase
     from ufseg.training.loop import MAX_GRADIENT_NORM
     from ufseg.training.objective import Objective
     from ufseg.training.optimisation import make_optimisation
     from ufseg.training.precision import training_autocast
+    from ufseg.training.prefetch import Prefetch
     from ufseg.training.sampling import PatchSampler
     from ufseg.training.settings import AugmentationSettings, TrainingSettings
 
@@ -193,16 +212,25 @@ def _ours(name: str, size: int, device: Any) -> Callable[[int], None]:
         augmentation=AugmentationSettings(affine=1.0, elastic=1.0, mirror=(0.5, 0.5, 0.5)),
         deep_supervision=name != "plain",
     )
-    network = build_network(plan, 1, settings.deep_supervision).train()
-    objective = Objective(settings)
+    place = device.torch_device
+    network = build_network(plan, 1, settings.deep_supervision).to(place).train()
+    objective = Objective(settings).to(place)
     optimisation = make_optimisation(network, settings, continued=False)
     average = WeightAverage(network.named_parameters(), settings.averaging)
     case = PreparedCase.of("case", *_volume(size))
     sampler = PatchSampler([case], plan, 0, settings.foreground, settings.augmentation.shift_voxels)
 
-    def draw(number: int) -> tuple[Any, Any]:
+    on_gpu = device.kind == "cuda"
+
+    def fetch(number: int) -> tuple[Any, Any]:
         rng = np.random.default_rng(number)
-        return draw_batch(sampler.places(number), plan, settings.augmentation, rng, torch.device("cpu"))
+        return gather(sampler.places(number), plan, settings.augmentation, rng, pinned=on_gpu), rng
+
+    ahead = Prefetch(fetch, ahead=on_gpu and name != "dummy")
+
+    def draw(number: int) -> tuple[Any, Any]:
+        crops, rng = ahead.take(number)
+        return warp(crops, plan, settings.augmentation, rng, place)
 
     kept = draw(0)
 
@@ -217,12 +245,13 @@ def _ours(name: str, size: int, device: Any) -> Callable[[int], None]:
         nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
         optimisation.optimizer.step()
         average.update(network.named_parameters(), number + 1)
-        loss.item()
+        if not on_gpu:
+            loss.item()
 
     return step
 
 
-def _monai(size: int, reduced: bool) -> Callable[[int], None]:
+def _monai(size: int, reduced: bool, device: Any) -> Callable[[int], None]:
     import numpy as np
     import torch
     from monai import transforms as mt
@@ -259,14 +288,16 @@ def _monai(size: int, reduced: bool) -> Callable[[int], None]:
     image, label = _volume(size)
     case = mt.FgBgToIndicesd("label")({"image": torch.from_numpy(image), "label": torch.from_numpy(label)[None]})
     case |= {"fg": case["label_fg_indices"], "bg": case["label_bg_indices"]}
-    network = build_network(_plan(size), 1, channels_last=False).train()
+    place = device.torch_device
+    network = build_network(_plan(size), 1, channels_last=False).to(place).train()
     criterion = DiceCELoss(to_onehot_y=True, softmax=True)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
 
     def step(number: int) -> None:
         batch = list_data_collate(chain(dict(case)))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=reduced):
-            loss = criterion(network(batch["image"].as_tensor()), batch["label"].as_tensor())
+        images, labels = (batch[key].as_tensor().to(place) for key in keys)
+        with torch.autocast(device.kind, dtype=torch.bfloat16, enabled=reduced):
+            loss = criterion(network(images), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -280,6 +311,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--contender", help=argparse.SUPPRESS)

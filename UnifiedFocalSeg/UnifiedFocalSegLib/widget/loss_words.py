@@ -1,8 +1,20 @@
-"""What each loss is good for, in plain language."""
+"""What each loss is called, and what it is good for in plain language."""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
+
+
+def loss_title(name: str) -> str:
+    """What the loss with this name is called; the name itself for one that is not offered."""
+    return {
+        "asymmetric-unified-focal": _("Unified Focal, asymmetric"),
+        "symmetric-unified-focal": _("Unified Focal, symmetric"),
+        "dice-cross-entropy": _("Dice + cross-entropy"),
+        "dice": _("Dice"),
+        "focal-tversky": _("Focal Tversky"),
+        "cross-entropy": _("Cross-entropy"),
+    }.get(name, name)
 
 
 def loss_help(name: str) -> str:

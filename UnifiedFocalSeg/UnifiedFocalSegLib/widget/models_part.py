@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 
 from UnifiedFocalSegLib.gate_rows import p_value, score_rows
 
+from .loss_words import loss_title
 from .tables import Rows, number
 from .words import offer
 
@@ -45,7 +46,7 @@ class ModelsPart:
     def choose(self, version: str) -> None:
         """Show this version when the table is filled next, and ask for it."""
         self._wanted = version
-        self._ui.modelsCollapsibleButton.setProperty("collapsed", False)
+        self._ui.modelsCollapsibleButton.collapsed = False
         self.refresh()
 
     def refresh(self) -> None:
@@ -124,7 +125,7 @@ class ModelsPart:
                         number(_mean(v)),
                         str(len(v["trained_on"])) if v["origin"] == "trained" else _("installed"),
                         v["created"][:10],
-                        v["loss"]["name"],
+                        loss_title(v["loss"]["name"]),
                     ],
                 )
                 for v in reversed(self._versions)

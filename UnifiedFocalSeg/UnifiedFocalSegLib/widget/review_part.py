@@ -35,6 +35,7 @@ class ReviewPart:
         self._measuring = self._comparing = self._finding = None
         self._stale = False
         self._shown_node = None
+        self._entered = False
         self._rows = Rows(self._ui.measuresTable)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -53,12 +54,14 @@ class ReviewPart:
 
     def enter(self) -> None:
         """The module is shown."""
+        self._entered = True
         self.editor.enter()
         self._shortcuts.install(self._ui.showComboBox)
         self._follow()
 
     def exit(self) -> None:
         """Another module is shown: no keys, no work, and the segmentation as it was."""
+        self._entered = False
         self._ui.showComboBox.setCurrentIndex(0)
         self._unwatch()
         self._shortcuts.remove()
@@ -117,7 +120,8 @@ class ReviewPart:
         self._comparing = None
         if operation.state == "succeeded":
             self._show_only(operation.result)
-            self._ui.measuresLabel.setText("")
+            if self._ui.showComboBox.currentIndex == 0:  # the user has looked away meanwhile
+                self._show_only(None)
         else:
             self._ui.showComboBox.setCurrentIndex(0)
             self._ui.measuresLabel.setText(operation.error or "")
@@ -126,7 +130,7 @@ class ReviewPart:
     def _show_only(self, node) -> None:
         """Show `node` in place of the segmentation; the segmentation itself if None."""
         if self._shown_node is not None and is_present(self._shown_node) and self._shown_node is not node:
-            self._shown_node.SetDisplayVisibility(False)
+            slicer.mrmlScene.RemoveNode(self._shown_node)
         self._shown_node = node
         segmentation = self._panel.parameters.segmentation
         if segmentation is not None:
@@ -181,6 +185,8 @@ class ReviewPart:
 
     def _follow(self) -> None:
         """Watch the chosen segmentation for changes."""
+        if not self._entered:
+            return
         node = self._panel.parameters.segmentation
         self.editor.show(node, self._volume())
         if node is self._watched:

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from UnifiedFocalSegLib.errors import SceneError
 from UnifiedFocalSegLib.task_draft import MODALITIES, TaskDraft, classes_of
-from UnifiedFocalSegLib.terminology import read
+from UnifiedFocalSegLib.terminology import names, read
 
 from .words import offer
 
@@ -38,12 +38,18 @@ class TaskWizard:
         self._operation = None
         self._items: list = []
         self.dialog = slicer.util.loadUI(str(_UI_FILE))
+        if slicer.util.mainWindow() is not None:
+            self.dialog.setParent(slicer.util.mainWindow(), qt.Qt.Dialog)
         self.ui = ui = slicer.util.childWidgetVariables(self.dialog)
         for modality in MODALITIES:
             ui.modalitySelector.addItem(modality)
         ui.modalitySelector.setCurrentIndex(MODALITIES.index(self._draft.modality))
         ui.channelsLineEdit.setText(", ".join(self._draft.channels))
         ui.validationSpinBox.setValue(round(100 * self._draft.validation_fraction))
+        completer = qt.QCompleter(names(), self.dialog)
+        completer.setCaseSensitivity(qt.Qt.CaseInsensitive)
+        completer.setFilterMode(qt.Qt.MatchContains)
+        ui.classNameLineEdit.setCompleter(completer)
         ui.classesTable.horizontalHeader().setSectionResizeMode(_NAME, qt.QHeaderView.Stretch)
         ui.classesSegmentationSelector.setMRMLScene(slicer.mrmlScene)
         for control in (ui.taskNameLineEdit, ui.channelsLineEdit, ui.classNameLineEdit):
@@ -57,7 +63,14 @@ class TaskWizard:
         ui.takeClassesButton.connect("clicked(bool)", self.on_take)
         ui.createTaskButton.connect("clicked(bool)", self.on_create)
         ui.cancelTaskButton.connect("clicked(bool)", self.close)
-        for button in (ui.addClassButton, ui.removeClassButton, ui.takeClassesButton, ui.cancelTaskButton):
+        # Return in the line of a class's name adds that class; it must not make the task.
+        for button in (
+            ui.addClassButton,
+            ui.removeClassButton,
+            ui.takeClassesButton,
+            ui.createTaskButton,
+            ui.cancelTaskButton,
+        ):
             button.setAutoDefault(False)
         self.update()
 

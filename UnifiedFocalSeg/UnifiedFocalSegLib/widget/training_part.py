@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 from UnifiedFocalSegLib.loss_choices import DELTA, GAMMA, LAMBDA, LOSSES
 from UnifiedFocalSegLib.training_curve import TrainingCurve
 
-from .loss_words import loss_help
+from .loss_words import loss_help, loss_title
 from .words import offer, outcome, progress
 
 GO_ON_SETTING = "UnifiedFocalSeg/GoOnAfterSlicer"
@@ -30,7 +30,7 @@ class TrainingPart:
         ui = self._ui
         self._options = {DELTA: ui.deltaSpinBox, GAMMA: ui.gammaSpinBox, LAMBDA: ui.lambdaSpinBox}
         for loss in LOSSES:
-            ui.lossSelector.addItem(_(loss.title))
+            ui.lossSelector.addItem(loss_title(loss.name))
         ui.lossSelector.connect("currentIndexChanged(int)", self._on_loss_chosen)
         ui.goOnCheckBox.setChecked(str(qt.QSettings().value(GO_ON_SETTING, "")) == "True")
         ui.goOnCheckBox.connect("toggled(bool)", lambda on: qt.QSettings().setValue(GO_ON_SETTING, str(bool(on))))

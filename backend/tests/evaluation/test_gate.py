@@ -39,6 +39,22 @@ def test_a_worse_or_equal_candidate_is_kept_back(candidate: dict[str, dict[str, 
     assert "0.600" in decision.reason
 
 
+def test_what_may_be_chance_is_kept_back() -> None:
+    before = {f"case{i}": {"organ": 0.7} for i in range(6)}
+    after = {f"case{i}": {"organ": 0.7 + gain} for i, gain in enumerate((0.05, 0.04, 0.03, -0.035, -0.025, -0.01))}
+    decision = decide(before, after)
+    assert decision.outcome == "keep"
+    assert decision.test is not None
+    assert decision.test.p_value > 0.2
+    assert "may be chance: p up to 0.2 is allowed" in decision.reason
+    assert decide(before, after, GateRule(max_p=None)).outcome == "promote"
+    assert decide(before, after, GateRule(max_p=0.999)).outcome == "promote"
+
+
+def test_three_cases_need_no_evidence_that_they_could_not_give() -> None:
+    assert decide(scores(0.7, 0.5, 3), scores(0.71, 0.51, 3)).outcome == "promote"
+
+
 def test_no_class_may_pay_for_the_others() -> None:
     decision = decide(scores(0.7, 0.5), scores(0.9, 0.45))
     assert decision.outcome == "keep"

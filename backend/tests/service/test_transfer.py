@@ -16,6 +16,7 @@ from workspace_samples import GRID, sample, subjects
 
 from ufseg.images.geometry import Geometry
 
+LIMIT = 16 << 20
 SPACE = Geometry(size=(9, 8, 7), spacing=(1, 1, 2), origin=(5, 6, 7), direction=(1, 0, 0, 0, 1, 0, 0, 0, 1))
 
 
@@ -32,6 +33,12 @@ def put(service: ServiceProcess, name: str, content: bytes) -> Path:
     path = Path(service.hello["spool"]) / name
     path.write_bytes(content)
     return path
+
+
+def _peak_bytes(service: ServiceProcess) -> int:
+    """Most memory that the service's process has had, Linux only."""
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def test_the_spool_folder_is_private_and_goes_with_the_service(tmp_path: Path) -> None:
@@ -148,6 +155,22 @@ def test_a_broken_zstd_body_is_refused(service: ServiceProcess, tmp_path: Path, 
     service.refused("POST", "/files", 422, data=damaged, headers={"Content-Encoding": "zstd"})
     service.refused("POST", "/files", 422, data=body[:-100], headers={"Content-Encoding": "zstd"})
     assert list((service.workspace / "incoming").iterdir()) == []
+
+
+def test_a_zstd_bomb_is_stopped_at_the_limit(tmp_path: Path) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    head = b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2048 2048 512\nencoding: raw\n\n"
+    squeezer = zstandard.ZstdCompressor(level=1).compressobj()
+    zeros = bytes(1 << 24)
+    body = squeezer.compress(head) + b"".join(squeezer.compress(zeros) for _ in range(128)) + squeezer.flush()
+    assert len(body) < 1 << 20 < LIMIT < 128 << 24
+    with ServiceProcess(tmp_path / "workspace", "--max-file-mib", "16") as small:
+        before = _peak_bytes(small)
+        words = small.refused("POST", "/files", 413, data=body, headers={"Content-Encoding": "zstd"})
+        assert f"at most {LIMIT} are taken" in words
+        # Of 2 GiB; the service also loads libraries in the background.
+        assert _peak_bytes(small) - before < 256 << 20
+        assert list((small.workspace / "incoming").iterdir()) == []
 
 
 def test_another_encoding_is_refused(service: ServiceProcess, content: bytes) -> None:

@@ -43,6 +43,9 @@ def predict(
         ),
     ] = OutputFormat.NIFTI,
     overlap: Annotated[float, typer.Option(help="Of neighbouring windows; less is faster, 0 to 0.9.")] = 0.5,
+    window_scale: Annotated[
+        int | None, typer.Option(help="Patches along each axis of a window; the model's own choice if left out.", min=1)
+    ] = None,
     mirror: Annotated[
         bool,
         typer.Option(
@@ -65,7 +68,7 @@ def predict(
     # All that can be wrong with the request is said before the seconds that it takes to load torch.
     folder = choose_model_folder(model, task, workspace)
     require_present(images)
-    options = InferenceOptions(overlap=overlap, mirror=mirror)
+    options = InferenceOptions(overlap=overlap, mirror=mirror, window_scale=window_scale)
     description = read_description(folder)
     studies = find_studies(images, len(description.channel_names))
     if form is OutputFormat.DICOM:

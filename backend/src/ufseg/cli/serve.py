@@ -32,6 +32,9 @@ def serve(
     allowed_host: Annotated[
         list[str] | None, typer.Option(help="Another name by which clients call this computer; repeatable.")
     ] = None,
+    max_file_mib: Annotated[
+        int, typer.Option(help="Largest image or label map that is taken, unfolded, in MiB.", min=1)
+    ] = 8192,
 ) -> None:
     """Serve a workspace, on this computer only unless --host says otherwise.
 
@@ -55,4 +58,5 @@ def serve(
         host=host,
         tls=tls,
         allowed_hosts=allowed_host or [],
+        max_file_bytes=max_file_mib << 20,
     )

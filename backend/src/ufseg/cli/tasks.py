@@ -86,6 +86,9 @@ def gate(
     max_surface_drop: Annotated[
         float | None, typer.Option(help="So much surface Dice may a class lose; a negative number: any.")
     ] = None,
+    max_p: Annotated[
+        float | None, typer.Option(help="So large may the p-value of the difference be; a negative number: any.")
+    ] = None,
     author: Annotated[str, typer.Option(help="Who changes the rule; you, if left out.")] = "",
     note: Annotated[str, typer.Option(help="Why.")] = "",
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
@@ -98,8 +101,9 @@ def gate(
         for name, value in (("min_cases", min_cases), ("max_class_drop", max_class_drop))
         if value is not None
     }
-    if max_surface_drop is not None:
-        wanted["max_surface_drop"] = None if max_surface_drop < 0 else max_surface_drop
+    for name, value in (("max_surface_drop", max_surface_drop), ("max_p", max_p)):
+        if value is not None:
+            wanted[name] = None if value < 0 else value
     with open_workspace(workspace) as opened:
         found = opened.tasks.find(task)
         if wanted:

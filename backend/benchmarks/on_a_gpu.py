@@ -1,0 +1,74 @@
+"""Everything that is to be measured on a GPU, one after the other, in one call.
+
+    python benchmarks/on_a_gpu.py OUTPUT [--data DATASET] [--only NAME …]
+
+OUTPUT gets a log of each part, the pages of those that write one, and ``summary.json`` with their exit states and
+seconds. What is behind an earlier failure still runs. DATASET is a folder of 3D images with label maps for the parts
+that need a trained model; without it they are left out, and it is said. About eight minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+def parts(output: Path, data: Path | None) -> dict[str, tuple[str, ...]]:
+    """Arguments of Python for each part, the most important first."""
+    step = (str(HERE / "training_step.py"), "--device", "cuda", "--sizes", "96", "128")
+    losses = (str(HERE / "losses.py"), "--device", "cuda", "--size", "128")
+    wanted: dict[str, tuple[str, ...]] = {
+        "training-step": (*step, "--markdown", str(output / "training-step-cuda.md")),
+        "losses-3": (*losses, "--classes", "3"),
+        "losses-14": (*losses, "--classes", "14"),
+        "tests": (
+            *PYTEST,
+            *(str(HERE.parent / "tests" / part) for part in ("losses/test_fused_triton.py", "networks")),
+        ),
+    }
+    if data is not None:
+        inference = (str(HERE / "inference.py"), str(data), "--device", "cuda", "--budget", "60s", "--cases", "8")
+        page = ("--markdown", str(output / "inference-cuda.md"))
+        wanted["inference"] = (*inference, "--memory-size", "512", "512", "300", *page)
+    return wanted
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--only", nargs="+")
+    parser.add_argument("--limit", type=float, default=240.0, help="seconds of a part")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    wanted = parts(arguments.output, arguments.data)
+    if arguments.data is None:
+        print("Without --data there is no trained model, so inference is left out.", flush=True)
+    summary = {}
+    for name, command in wanted.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        begun = time.monotonic()
+        with (arguments.output / f"{name}.log").open("w", encoding="utf-8") as log:
+            try:
+                done: int | str = subprocess.run(
+                    [sys.executable, *command], stdout=log, stderr=subprocess.STDOUT, timeout=arguments.limit
+                ).returncode
+            except subprocess.TimeoutExpired:
+                done = f"stopped after {arguments.limit:.0f} s"
+        summary[name] = {"state": done, "seconds": round(time.monotonic() - begun, 1)}
+        print(f"{name}: {summary[name]}", flush=True)
+        (arguments.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    sys.exit(any(part["state"] != 0 for part in summary.values()))
+
+
+if __name__ == "__main__":
+    main()
