@@ -167,7 +167,7 @@ def test_disabled_controls_say_why(widget, scene, module):
     until(lambda: ui.setupButton.enabled)
     for button in (ui.applyButton, ui.submitButton, ui.trainButton):
         assert not button.enabled
-        assert button.toolTip == "The backend is not set up. Press “Download and install” above."
+        assert button.toolTip == "The backend cannot be used yet. Press “Download and install” above."
     ui.pythonPathLineEdit.setCurrentPath(sys.executable)
     for button in (ui.applyButton, ui.submitButton, ui.trainButton):
         assert not button.enabled

@@ -38,7 +38,7 @@ class Connection:
         client: the backend in use, or None.
         place: Python and workspace of our own backend, None where it is another's.
         backend_changed: emitted when `client` changes.
-        backend_died: emitted once when our own backend has ended by itself.
+        backend_died: emitted once, with a sentence, when our own backend has ended by itself.
         operation_started: emitted with each new operation.
     """
 
@@ -146,7 +146,7 @@ class Connection:
         self._runner.process_events()
         if self._process is not None and not self._death_told and not self._process.is_running():
             self._death_told = True
-            self.backend_died.emit()
+            self.backend_died.emit(self._process.ending())
 
     def wait(self, operation: Operation, seconds: float | None = None) -> Any:
         """Block until `operation` ends and return its result; see `Runner.wait`."""

@@ -10,8 +10,7 @@ import slicer
 from .case_nodes import BASE, CASE, IMAGE_ROLE, MODEL_VERSION, PREDICTION, REVISION, TASK
 from .classes import SegmentClass
 from .errors import SceneError
-from .geometry import Geometry
-from .scene import add_layer, place_beside
+from .scene import add_layer, check_label, place_beside
 
 _PROVENANCE = (TASK, CASE, MODEL_VERSION, REVISION, PREDICTION, BASE)
 
@@ -53,16 +52,19 @@ def keep_copy(segmentation):
     return copy
 
 
-def replace_content(output, label: np.ndarray, classes: Sequence[SegmentClass], volume, geometry: Geometry) -> None:
+def replace_content(output, label: np.ndarray, classes: Sequence[SegmentClass], volume) -> None:
     """Put a label map into a segmentation in place of all that it holds; see `keep_copy`.
 
     Args:
         output: vtkMRMLSegmentationNode; its name, display and place in the hierarchy stay.
-        label: class values, uint8 ``[k, j, i]`` on `geometry`.
+        label: class values, uint8 ``[k, j, i]`` on the grid of `volume`.
         classes: those of the task.
         volume: becomes the reference volume, and gives the parent transform.
-        geometry: grid of `volume`.
+
+    Raises:
+        SceneError: the label map has another shape, or values that no class has; nothing was changed then.
     """
+    geometry = check_label(label, classes, volume)
     data = output.GetSegmentation()
     data.RemoveAllSegments()
     data.SetSourceRepresentationName(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName())

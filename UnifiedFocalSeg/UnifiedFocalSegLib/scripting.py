@@ -6,10 +6,13 @@ module's panel. So the functions are put onto that object. VTK keeps such attrib
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import slicer.util
+
+from .logic import FocalSegLogic
 
 OFFERED = (
     "close",
@@ -43,9 +46,8 @@ def offer_to_scripts(module_logic: Any, name: str) -> None:
 
 
 def _forward(name: str, function: str) -> Callable[..., Any]:
+    @functools.wraps(getattr(FocalSegLogic, function))
     def call(*arguments: Any, **options: Any) -> Any:
         return getattr(slicer.util.getModuleWidget(name).logic, function)(*arguments, **options)
 
-    call.__name__ = function
-    call.__doc__ = f"See `FocalSegLogic.{function}` of UnifiedFocalSegLib.logic."
     return call

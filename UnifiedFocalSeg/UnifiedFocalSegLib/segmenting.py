@@ -80,7 +80,7 @@ class Segmenting:
             if output is not None and is_present(output):
                 node = output
                 keep_copy(node)
-                replace_content(node, label, classes, volumes[0], images.geometry)
+                replace_content(node, label, classes, volumes[0])
             else:  # also where the user has deleted it meanwhile
                 node = label_to_segmentation(label, classes, volumes[0], name)
             node.SetAttribute(TASK, details["id"])

@@ -59,7 +59,7 @@ class BackendPart:
         if problem and self.setup.installing:
             return _("The backend is being set up.")
         if problem and self.setup.needed:
-            return _("The backend is not set up. Press “{button}” above.").format(button=self._ui.setupButton.text)
+            return _("The backend cannot be used yet. Press “{button}” above.").format(button=self._ui.setupButton.text)
         return problem
 
     def start_if_set_up(self) -> None:
@@ -117,9 +117,11 @@ class BackendPart:
         elif self.setup.installing:
             text, button = _("Backend: being set up…"), ""
         elif not_set_up:
-            text, button = _("Backend: not set up"), ""
+            text, button = self.setup.state, ""
+        elif remote:
+            text, button = self._error or _("Backend: not connected"), _("Connect")
         else:
-            text, button = self._error or problem, _("Connect") if remote else _("Start backend")
+            text, button = self._error or problem, _("Start backend")
         ui.backendLabel.setText(text)
         ui.backendLabel.setToolTip(self._note)
         ui.backendNoteLabel.setText(self._told)
@@ -161,16 +163,16 @@ class BackendPart:
             self._ui.advancedCollapsibleButton.setProperty("collapsed", False)
         self._on_changed()
 
-    def _on_died(self) -> None:
+    def _on_died(self, how: str) -> None:
         """Our own backend has ended by itself: start it again, once, and say so."""
-        words = self._logic.backend_problem()
         now = time.monotonic()
         if self._restarted is None or now - self._restarted > _CALM_SECONDS:
             self._restarted = now
             self.start()
-            self._told = _("It is started again by itself, because: {words}").format(words=words)
+            self._told = _("{how} It was started again by itself; what it had acknowledged is saved.").format(how=how)
         else:
-            self._error = words
+            self._told = ""
+            self._error = self._logic.backend_problem()
         self._on_changed()
 
     def _look_after(self) -> None:

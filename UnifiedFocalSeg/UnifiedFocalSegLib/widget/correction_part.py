@@ -92,7 +92,7 @@ class CorrectionPart:
                 segmentation=node.segmentation.GetName(), volume=other.GetName()
             )
         else:
-            problem = _grid_problem(node.inputVolume)
+            problem = _grid_problem(node.inputVolume) or self._panel.segment.channels.problem
         self._update_region(problem)
         reason = self._panel.backend.problem
         if not reason and self._operation is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
+from UnifiedFocalSegLib.backend_process import installed_python
 from UnifiedFocalSegLib.environment import default_root
 from UnifiedFocalSegLib.environment.places import ROOT_VARIABLE
 from UnifiedFocalSegLib.environment.space import words as size_words
@@ -26,7 +27,7 @@ class SetupPart:
         logic: FocalSegLogic.
         settings: BackendSettings.
         on_ready: called with the new environment's Python.
-        on_changed: called when what `sentence` says has changed.
+        on_changed: called when what `needed` and `state` say may have changed.
     """
 
     def __init__(self, ui, logic, settings, on_ready: Callable[[Path], None], on_changed: Callable[[], None]) -> None:
@@ -49,12 +50,22 @@ class SetupPart:
         """Whether the environment must be set up, updated or repaired before a backend can be started."""
         if self._settings.remote:
             return False
-        return not self._settings.python or (self._plan is not None and not self._plan.report.usable)
+        if not self._settings.python:
+            return True
+        found_wanting = self._plan is not None and not self._plan.report.usable
+        return found_wanting and self._settings.python == str(installed_python() or "")
 
     @property
     def installing(self) -> bool:
         """Whether that is under way."""
         return self._installing is not None
+
+    @property
+    def state(self) -> str:
+        """How the environment is, in words."""
+        found = "missing" if self._plan is None else self._plan.report.state
+        words = {"outdated": _("Backend: out of date"), "damaged": _("Backend: damaged")}
+        return words.get(found, _("Backend: not set up"))
 
     def examine(self) -> None:
         """Look at this computer, in the background."""
