@@ -36,4 +36,5 @@ def picture(widget, name: str, folder: Path) -> None:
     qt.QApplication.processEvents()
     target = Path(os.environ.get("UFSEG_PICTURES", folder)) / name
     shown = widget if hasattr(widget, "grab") else widget.parent
+    shown.resize(shown.width, max(shown.height, shown.minimumSizeHint().height()))
     assert shown.grab().save(str(target))

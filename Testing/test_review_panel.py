@@ -216,7 +216,8 @@ def test_slices_keys_and_leaving_the_module(widget, scene):
     assert editor.shortcuts
     assert editor.segmentationNode() is node
     scene.Clear(0)
-    assert editor.segmentationNode() is None
+    assert (editor.segmentationNode(), editor.sourceVolumeNode()) == (None, None)
+    assert ui.measuresTable.rowCount == 0
     assert scene.GetSingletonNode("UnifiedFocalSegSegmentEditor", "vtkMRMLSegmentEditorNode") is not None
     volume, node = segment(widget, 3)
     assert editor.segmentationNode() is node

@@ -57,7 +57,9 @@ class Measuring:
 
     known: KnownLabels
 
-    def measure(self, segmentation: Any, volume: Any, classes: list[dict] | None = None, *, wait: bool = False):
+    def measure(
+        self, segmentation: Any, volume: Any, classes: list[dict] | None = None, *, wait: bool = False
+    ) -> Operation:
         """Compare a segmentation with what it was made from; result: `Review`.
 
         Only a copy of its voxels is made on the main thread.
@@ -135,7 +137,9 @@ class Measuring:
 
         return self._run("compare", f"Compare {segmentation.GetName()}", script(), wait)
 
-    def slices_with(self, segmentation: Any, volume: Any, segment: str, normal: Any, *, wait: bool = False):
+    def slices_with(
+        self, segmentation: Any, volume: Any, segment: str, normal: Any, *, wait: bool = False
+    ) -> Operation:
         """Where a view has to stand to show a segment; result: offsets and slice distance, see `occupied_offsets`.
 
         Args:
