@@ -36,5 +36,7 @@ def picture(widget, name: str, folder: Path) -> None:
     qt.QApplication.processEvents()
     target = Path(os.environ.get("UFSEG_PICTURES", folder)) / name
     shown = widget if hasattr(widget, "grab") else widget.parent
-    shown.resize(shown.width, max(shown.height, shown.minimumSizeHint().height()))
+    # Lines that wrap need more than the hint says.
+    shown.resize(shown.width, max(shown.height, shown.minimumSizeHint().height() + 60))
+    qt.QApplication.processEvents()
     assert shown.grab().save(str(target))
