@@ -29,8 +29,8 @@ def start_backend(widget) -> None:
     until(lambda: not widget.logic.operations)
 
 
-def picture(widget, name: str, folder: Path) -> None:
-    """Render the panel, or a dialog, to a file; set UFSEG_PICTURES to a folder to keep it."""
+def picture(widget, name: str, folder: Path, part=None) -> None:
+    """Render the panel or a dialog, or only a `part` of it, to a file; set UFSEG_PICTURES to a folder to keep it."""
     import qt
 
     qt.QApplication.processEvents()
@@ -39,4 +39,4 @@ def picture(widget, name: str, folder: Path) -> None:
     # Lines that wrap need more than the hint says.
     shown.resize(shown.width, max(shown.height, shown.minimumSizeHint().height() + 60))
     qt.QApplication.processEvents()
-    assert shown.grab().save(str(target))
+    assert (part or shown).grab().save(str(target))
