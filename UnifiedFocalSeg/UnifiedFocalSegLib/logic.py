@@ -58,6 +58,7 @@ class FocalSegLogic(Connection, Cases, Importing, Measuring, Trainings):
         super().__init__()
         self.known = KnownLabels()
         self.opened = {}
+        self.rows = {}
 
     # Tasks and models
 
