@@ -97,7 +97,7 @@ def test_replacing_keeps_what_was_painted(widget, scene, tmp_path):
     assert first.GetSegmentation().ContainsRepresentation("Closed surface")
     ui.show3DCheckBox.click()
     assert not first.GetDisplayNode().GetVisibility3D()
-    picture(widget, "test-shell-segmented.png", tmp_path, 420)
+    picture(widget, "test-shell-segmented.png", tmp_path, height=420)
 
 
 def test_a_selector_for_each_channel(widget, scene, tmp_path):
@@ -113,7 +113,7 @@ def test_a_selector_for_each_channel(widget, scene, tmp_path):
     selector.setCurrentNode(one)
     assert ui.applyButton.toolTip == "The same volume is chosen for two channels."
     selector.setCurrentNode(two)
-    picture(widget, "test-shell-channels.png", tmp_path, 420)
+    picture(widget, "test-shell-channels.png", tmp_path, height=420)
     node = segment(widget)
     assert segment_names(node) == ["bright", "dark"]
     case = widget.logic.client.cases(widget.panel.segment.task["id"])[0]

@@ -18,24 +18,6 @@ LONG = 1_000_000
 SECONDS = 120.0
 
 
-@pytest.fixture
-def training(scene, tmp_path):
-    """Logic with a backend of its own, and a training under way that would take very long."""
-    logic = FocalSegLogic()
-    logic.start_backend(tmp_path / "workspace", sys.executable, device="cpu", wait=True)
-    task = new_task(logic, phantom.CLASSES, validation_fraction=0.0)
-    submit_phantom(logic, task, 1, "one")
-    operation = logic.retrain(task, epochs=LONG)
-    while not operation.scalars.get("step"):
-        logic.process_events()
-        time.sleep(0.01)
-    yield logic, task, tmp_path / "workspace"
-    logic.close(wait=True)
-    left = LeftBackend.find(tmp_path / "workspace")
-    if left is not None:
-        left.stop()
-
-
 def restarted(workspace) -> FocalSegLogic:
     """Slicer started again."""
     logic = FocalSegLogic()
@@ -43,40 +25,45 @@ def restarted(workspace) -> FocalSegLogic:
     return logic
 
 
-def test_the_next_slicer_finds_the_training_under_way(training):
-    logic, task, workspace = training
-    before = logic._process.pid
-    logic.close(finish_trainings=True)
+def until_it_learns(logic, operation) -> None:
+    while not operation.scalars.get("step"):
+        assert operation.running, operation.error
+        logic.process_events()
+        time.sleep(0.01)
+
+
+def test_a_training_waits_for_the_next_start_or_goes_on_in_the_background(scene, tmp_path):
+    logic = restarted(tmp_path)
+    task = new_task(logic, phantom.CLASSES, validation_fraction=0.0)
+    submit_phantom(logic, task, 1, "one")
+    until_it_learns(logic, logic.retrain(task, epochs=LONG))
+    logic.close(wait=True)
+    assert not (tmp_path / "service.json").exists()
+
+    second = restarted(tmp_path)
+    job = second.unfinished_training(task, wait=True).result
+    until_it_learns(second, second.follow_training(job))
+    pid = second._process.pid
+    second.close(finish_trainings=True)
     deadline = time.monotonic() + SECONDS
-    while not (workspace / "service.json").exists():
+    while not (tmp_path / "service.json").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert (workspace / "service.json").stat().st_mode & 0o777 == 0o600
-    again = restarted(workspace)
-    assert again._process.pid == before
-    job = again.unfinished_training(task, wait=True).result
+    assert (tmp_path / "service.json").stat().st_mode & 0o777 == 0o600
+
+    third = restarted(tmp_path)
+    assert third._process.pid == pid
+    job = third.unfinished_training(task, wait=True).result
     assert job["state"] == "running"
-    operation = again.follow_training(job)
-    while not operation.scalars.get("step"):
-        again.process_events()
+    operation = third.follow_training(job)
+    until_it_learns(third, operation)
     operation.cancel()
     with pytest.raises(OperationCancelled):
-        again.wait(operation, SECONDS)
-    again.start_backend(workspace, sys.executable, device="cpu", wait=True)  # as by the button "Restart"
-    assert again._process.pid != before
-    assert not (workspace / "service.json").exists()
-    again.close(wait=True)
-
-
-def test_without_it_the_training_waits_for_the_next_start(training):
-    logic, task, workspace = training
-    logic.close(wait=True)
-    assert not (workspace / "service.json").exists()
-    again = restarted(workspace)
-    job = again.unfinished_training(task, wait=True).result
-    assert job is not None
-    again.client.cancel_job(job["id"])
-    again.close(wait=True)
+        third.wait(operation, SECONDS)
+    third.start_backend(tmp_path, sys.executable, device="cpu", wait=True)  # as by the button "Restart"
+    assert third._process.pid != pid
+    assert not (tmp_path / "service.json").exists()
+    third.close(wait=True)
 
 
 def test_nothing_to_finish_means_nothing_is_left_behind(scene, tmp_path):

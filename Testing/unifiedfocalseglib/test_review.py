@@ -16,6 +16,7 @@ from nodes import add_segmentation, add_volume, paint, painted, segment_names
 from UnifiedFocalSegLib import case_nodes, nrrd, regions
 from UnifiedFocalSegLib.classes import read_classes
 from UnifiedFocalSegLib.errors import FocalSegError
+from UnifiedFocalSegLib.logic import FocalSegLogic
 from UnifiedFocalSegLib.scene import label_to_segmentation
 
 CLASSES = [{"name": "a", "value": 3}, {"name": "b", "value": 7}, {"name": "c", "value": 5}]
@@ -171,6 +172,14 @@ class TestMeasures:
         assert logic.measure(node, volume, wait=True).result.reference == ""
         with pytest.raises(FocalSegError, match="nothing to compare it with"):
             logic.compare_in_scene(node, volume, "difference", wait=True)
+
+    def test_volumes_without_a_backend(self, scene):
+        volume, node, label = drawn(scene)
+        found = FocalSegLogic().measure(node, volume, wait=True).result
+        assert {m.name: m.voxels for m in found.measures} == {
+            name: np.count_nonzero(label == value) for name, value in VALUES.items()
+        }
+        assert found.reference == ""
 
 
 class TestCases:

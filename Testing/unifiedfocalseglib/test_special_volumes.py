@@ -38,6 +38,7 @@ def series(scene):
         sequence.SetDataNodeAtValue(volume, str(time))
     browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "browser")
     browser.AddSynchronizedSequenceNode(sequence)
+
     def show(time: int):
         browser.SetSelectedItemNumber(time)
         sequences.UpdateProxyNodesFromSequences(browser)

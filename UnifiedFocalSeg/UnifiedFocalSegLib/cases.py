@@ -68,13 +68,15 @@ class Cases:
     # Volumes that were put into the scene here: node id → hash of the image, and the voxels' time of change. Files of
     # other programs have other headers than ours, so the hash of the voxels here would not be theirs.
     opened: dict[str, tuple[str, int]]
+    # Rows by the case's id. Revisions are only ever added, so their number says whether a row still holds.
+    rows: dict[str, CaseRow]
 
     def case_rows(self, task: str | Json, *, wait: bool = False) -> Operation:
         """The cases of a task; result: list of `CaseRow`, oldest first."""
         chosen = task if isinstance(task, str) else str(task["id"])
 
         def rows(client: BackendClient) -> list[CaseRow]:
-            return [_row(case, client) for case in client.cases(chosen)]
+            return [self._row(case, client) for case in client.cases(chosen)]
 
         return self._simple("fetch", "Fetch cases", rows, wait)
 
@@ -148,6 +150,12 @@ class Cases:
             return node
 
         return self._run("open", "Open the case", script(), wait)
+
+    def _row(self, case: Json, client: BackendClient) -> CaseRow:
+        known = self.rows.get(case["id"])
+        if known is None or known.revisions != case["revisions"]:
+            known = self.rows[case["id"]] = _row(case, client)
+        return known
 
     def _opened_as(self, volume: Any) -> str:
         """Hash of the image that a volume was opened as, if its voxels are still those; else empty."""

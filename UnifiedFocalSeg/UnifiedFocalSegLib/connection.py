@@ -159,21 +159,17 @@ class Connection:
 
         Args:
             wait: block until the backend has ended.
-            finish_trainings: let the backend go on until its trainings are done; the next start finds it.
+            finish_trainings: let the backend go on until its trainings, if there are any, are done; the next start
+                finds it.
         """
         self._runner.process_events()
-        training = False
         for operation in self.operations:
-            if operation.kind == "retrain":
-                training = True
-            else:
+            if operation.kind != "retrain":
                 operation.cancel()
-        if finish_trainings and training:
-            process = self._release()
-            if process is not None:
-                process.hand_over()
-        else:
+        if not finish_trainings:
             self.stop_backend(wait)
+        elif (process := self._release()) is not None:
+            process.hand_over()
 
     def _run(self, kind: str, title: str, script: Script, wait: bool) -> Operation:
         operation = self._runner.run(kind, title, script)

@@ -56,6 +56,7 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
         super().__init__()
         self.known = KnownLabels()
         self.opened = {}
+        self.rows = {}
 
     # Tasks and models
 

@@ -57,7 +57,9 @@ class Measuring:
 
     known: KnownLabels
 
-    def measure(self, segmentation: Any, volume: Any, classes: list[dict] | None = None, *, wait: bool = False):
+    def measure(
+        self, segmentation: Any, volume: Any, classes: list[dict] | None = None, *, wait: bool = False
+    ) -> Operation:
         """Compare a segmentation with what it was made from; result: `Review`.
 
         Only a copy of its voxels is made on the main thread.
@@ -65,16 +67,18 @@ class Measuring:
         Args:
             segmentation: segmentation node.
             volume: the volume whose grid it has.
-            classes: of its task; asked from the backend if None.
+            classes: of its task; asked from the backend if None. Without a backend or a task the segments are measured
+                by themselves and compared with nothing.
             wait: block until done.
         """
 
         def script() -> Script:
-            known = classes or (yield from self._classes_of(segmentation))
+            alone = not classes and (self.client is None or not segmentation.GetAttribute(TASK))
+            known = _own_classes(segmentation) if alone else classes or (yield from self._classes_of(segmentation))
             table = read_classes(known)
             check_present([segmentation, volume], "Measure")
             snapshot = take_snapshot(segmentation, volume, table)
-            sha, words = reference_of(segmentation)
+            sha, words = ("", "") if alone else reference_of(segmentation)
             client = self.client
 
             def compare(_control: Any) -> Review:
@@ -135,7 +139,9 @@ class Measuring:
 
         return self._run("compare", f"Compare {segmentation.GetName()}", script(), wait)
 
-    def slices_with(self, segmentation: Any, volume: Any, segment: str, normal: Any, *, wait: bool = False):
+    def slices_with(
+        self, segmentation: Any, volume: Any, segment: str, normal: Any, *, wait: bool = False
+    ) -> Operation:
         """Where a view has to stand to show a segment; result: offsets and slice distance, see `occupied_offsets`.
 
         Args:
@@ -178,6 +184,13 @@ class Measuring:
             node.SetAttribute(attribute, segmentation.GetAttribute(attribute))
         segmentation.SetNodeReferenceID(role, node.GetID())
         return node
+
+
+def _own_classes(segmentation: Any) -> list[dict]:
+    """The segments as a class table; those beyond 255, the most that a label map can hold, are left out."""
+    data = segmentation.GetSegmentation()
+    names = [data.GetNthSegment(index).GetName().strip() for index in range(data.GetNumberOfSegments())]
+    return [{"name": name, "value": value} for value, name in enumerate(names[:255], start=1)]
 
 
 def _toned(entry: SegmentClass, words: str, tone: np.ndarray) -> SegmentClass:

@@ -70,7 +70,7 @@ class Snapshot:
         if overlapping:
             raise SceneError(
                 f"Segments of {segmentation} overlap in {overlapping} voxels, and a voxel can have only one class. "
-                "Remove the overlap (Segment Editor, Logical operators: Subtract), then submit again."
+                "Remove the overlap (Segment Editor, Logical operators: Subtract), then save again."
             )
         if outside:
             raise SceneError(

@@ -101,4 +101,6 @@ def _digits(fingerprint: str) -> str:
 
 
 def _pairs(digits: str) -> str:
-    return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2)).upper()
+    """As backends write it, with a space here and there, so that it can be wrapped."""
+    pairs = [digits[i : i + 2].upper() for i in range(0, len(digits), 2)]
+    return " ".join(":".join(pairs[i : i + 8]) for i in range(0, len(pairs), 8))

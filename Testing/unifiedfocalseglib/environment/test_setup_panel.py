@@ -46,8 +46,8 @@ def widget(scene, site, monkeypatch, tmp_path):
     widget.parent.close()
 
 
-def test_set_up_stop_resume_start_damage_repair(widget, site, tmp_path):
-    """From nothing to a running backend with one click, through a stop; and back to it after damage."""
+def test_set_up_stop_resume_start_repair_update(widget, site, tmp_path):
+    """From nothing to a running backend with one click, through a stop; back to it after damage and an update."""
     ui = widget.ui
     assert ui.backendLabel.text == "Backend: not set up"
     assert not ui.backendButton.visible
@@ -56,7 +56,7 @@ def test_set_up_stop_resume_start_damage_repair(widget, site, tmp_path):
     for words in ("Download: about 0.5 GB", "On disk: about 1.9 GB", "are free", "no NVIDIA GPU", "stay on this"):
         assert words in ui.setupLabel.text
     assert ui.environmentPathLineEdit.currentPath == str(site.places.root)
-    picture(widget, "test-shell-setup.png", tmp_path, HEIGHT)
+    picture(widget, "test-shell-setup.png", tmp_path, height=HEIGHT)
 
     # Offline from the test's packages, instead of from the registries.
     widget.logic.install_backend = lambda: FocalSegLogic.install_backend(widget.logic, site.options)
@@ -68,15 +68,15 @@ def test_set_up_stop_resume_start_damage_repair(widget, site, tmp_path):
     until(lambda: ui.setupButton.text == "Resume")
     assert ui.setupStageLabel.text == "Stopped. What was downloaded is kept."
     assert "not complete" in ui.setupLabel.text
-    picture(widget, "test-shell-setup-stopped.png", tmp_path, HEIGHT)
+    picture(widget, "test-shell-setup-stopped.png", tmp_path, height=HEIGHT)
 
     ui.setupButton.click()
     until(lambda: ui.setupProgressBar.value > 50)
-    picture(widget, "test-shell-setup-installing.png", tmp_path, HEIGHT)
+    picture(widget, "test-shell-setup-installing.png", tmp_path, height=HEIGHT)
     until(lambda: ui.backendLabel.text.startswith("Backend: ready on "))
     assert not ui.setupGroupBox.visible
     assert widget.panel.backend.settings.python == str(site.places.python())
-    picture(widget, "test-shell-ready.png", tmp_path, HEIGHT)
+    picture(widget, "test-shell-ready.png", tmp_path, height=HEIGHT)
 
     del widget.logic.install_backend
     widget.logic.stop_backend(wait=True)
@@ -86,10 +86,19 @@ def test_set_up_stop_resume_start_damage_repair(widget, site, tmp_path):
     until(lambda: ui.setupGroupBox.visible and ui.setupButton.text == "Repair")
     assert "data.bin has 5 bytes instead of 6000000" in ui.setupLabel.text
     assert ui.backendLabel.text == "Backend: damaged"
-    picture(widget, "test-shell-setup-repair.png", tmp_path, HEIGHT)
+    picture(widget, "test-shell-setup-repair.png", tmp_path, height=HEIGHT)
     ui.setupButton.click()
     until(lambda: ui.backendLabel.text.startswith("Backend: ready"))
     assert not ui.setupGroupBox.visible
+
+    widget.logic.stop_backend(wait=True)
+    with (site.wanted.sources / "src" / "ufseg" / "__init__.py").open("a", encoding="utf-8") as file:
+        file.write("# the extension was updated\n")
+    ui.backendButton.click()
+    until(lambda: ui.setupGroupBox.visible and ui.setupButton.text == "Update")
+    assert ui.backendLabel.text == "Backend: out of date"
+    ui.setupButton.click()
+    until(lambda: ui.backendLabel.text.startswith("Backend: ready"))
 
 
 def test_too_little_disk_space_is_told_before_anything_is_downloaded(widget, monkeypatch):

@@ -62,6 +62,7 @@ class ChannelsPart:
             selector.setVisible(used)
             if used:
                 row_label.setText(_("{channel}:").format(channel=self._names[index]))
+                row_label.setMinimumWidth(self._ui.inputVolumeLabel.sizeHint().width())
                 selector.setToolTip(_("The volume of the channel {name}.").format(name=self._names[index]))
                 self._show(selector, self._panel.parameters.parameterNode.GetNthNodeReference(_ROLE, index))
         self._ui.channelsWidget.setVisible(bool(self._names))

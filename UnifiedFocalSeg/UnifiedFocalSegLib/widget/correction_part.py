@@ -48,6 +48,7 @@ class CorrectionPart:
     def scene_closing(self) -> None:
         """The region belonged to the scene's volume."""
         self._planes_of = None
+        self._ui.correctionStatusLabel.setText("")
         self._ui.regionComboBox.setCurrentIndex(_EVERYWHERE)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 from UnifiedFocalSegLib.gate_rows import p_value, score_rows
 
 from .loss_words import loss_title
-from .tables import Rows, number
+from .tables import Rows, day, number
 from .words import offer
 
 
@@ -124,7 +124,7 @@ class ModelsPart:
                         states[v["status"]],
                         number(_mean(v)),
                         str(len(v["trained_on"])) if v["origin"] == "trained" else _("installed"),
-                        v["created"][:10],
+                        day(v["created"]),
                         loss_title(v["loss"]["name"]),
                     ],
                 )

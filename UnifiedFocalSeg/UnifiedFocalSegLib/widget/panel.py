@@ -29,6 +29,7 @@ class Panel:
 
     def __init__(self, ui, logic, parameters) -> None:
         self.ui, self.logic, self.parameters = ui, logic, parameters
+        self._closing = False
         self.backend = BackendPart(ui, logic, self._on_backend_ready, self.update)
         self.segment = SegmentPart(self)
         self.example = ExamplePart(self)
@@ -47,6 +48,7 @@ class Panel:
 
     def use_parameters(self, parameters) -> None:
         """Take another scene's parameter node."""
+        self._closing = False
         self.parameters = parameters
         self.update()
 
@@ -64,12 +66,15 @@ class Panel:
 
     def scene_closing(self) -> None:
         """The scene closes: let go of its nodes, and stop what would put something into it."""
+        self._closing = True
         self.logic.scene_closing()
         for part in self._parts:
             part.scene_closing()
 
     def update(self) -> None:
-        """Bring every control up to date."""
+        """Bring every control up to date; while the scene closes there is nothing that could be shown."""
+        if self._closing:
+            return
         self.backend.update()
         for part in (self.segment, self.example, *self._parts):
             part.update()

@@ -34,7 +34,7 @@ class ReviewPart:
         self._watched = self._tags = None
         self._measuring = self._comparing = self._finding = None
         self._stale = False
-        self._shown_node = None
+        self._shown_node = self._compared = self._hidden = None
         self._entered = False
         self._rows = Rows(self._ui.measuresTable)
         self._timer = qt.QTimer()
@@ -70,9 +70,12 @@ class ReviewPart:
     def scene_closing(self) -> None:
         """Let go of its nodes."""
         self._unwatch()
-        self._shown_node = None
+        self._shown_node = self._compared = self._hidden = None
+        self.box = None
         self.editor.scene_closing()
         self._rows.fill([])
+        for label in (self._ui.measuresLabel, self._ui.sliceLabel):
+            label.setText("")
 
     def close(self) -> None:
         """The panel goes away."""
@@ -106,6 +109,7 @@ class ReviewPart:
         if what == "corrected" or segmentation is None or volume is None:
             self._show_only(None)
             return
+        self._compared = segmentation
         self._comparing = self._logic.compare_in_scene(segmentation, volume, what)
         self._comparing.finished.connect(self._on_compared)
         self.update()
@@ -128,13 +132,15 @@ class ReviewPart:
         self.update()
 
     def _show_only(self, node) -> None:
-        """Show `node` in place of the segmentation; the segmentation itself if None."""
+        """Show `node` in place of the segmentation that it was compared with; that segmentation itself if None."""
         if self._shown_node is not None and is_present(self._shown_node) and self._shown_node is not node:
             slicer.mrmlScene.RemoveNode(self._shown_node)
         self._shown_node = node
-        segmentation = self._panel.parameters.segmentation
-        if segmentation is not None:
-            segmentation.SetDisplayVisibility(node is None)
+        if self._hidden is not None and is_present(self._hidden):
+            self._hidden.SetDisplayVisibility(True)
+        self._hidden = self._compared if node is not None else None
+        if self._hidden is not None:
+            self._hidden.SetDisplayVisibility(False)
 
     @staticmethod
     def _nothing_to_compare(node) -> str:

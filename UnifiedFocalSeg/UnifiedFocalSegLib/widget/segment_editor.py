@@ -43,8 +43,8 @@ class SegmentEditor:
         if self.widget is None:
             return
         self.widget.setActiveEffect(None)
-        self.widget.setSegmentationNode(None)
         self.widget.setSourceVolumeNode(None)
+        self.widget.setSegmentationNode(None)
         self.widget.removeViewObservations()
 
     def show(self, segmentation, volume) -> None:

@@ -23,6 +23,7 @@ class Rows:
         self._keys: list[str] = []
         self._items: list = []  # PythonQt would drop them
         header = table.horizontalHeader()
+        header.setHighlightSections(False)
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(stretched, qt.QHeaderView.Stretch)
         table.verticalHeader().setVisible(False)
@@ -61,5 +62,5 @@ def number(value: float | None, form: str = "{:.3f}") -> str:
 
 
 def day(created: str) -> str:
-    """Date and minute of an ISO 8601 time."""
-    return created[:16].replace("T", " ")
+    """Date of an ISO 8601 time."""
+    return created[:10]

@@ -121,7 +121,9 @@ class TrainingPart:
         if not reason and task is None:
             reason = _("Choose a task.")
         if not reason and not task["cases"]["training"]:
-            reason = _("{task} has no labelled training case yet. Submit some first.").format(task=task["name"])
+            reason = _("{task} has no labelled training case yet. Save corrections first, or import a folder.").format(
+                task=task["name"]
+            )
         tooltip = _("Learn from all saved labels. The new model is used only if it is better on the validation cases.")
         offer(ui.trainButton, reason, tooltip)
 

@@ -120,8 +120,7 @@ def serve(
 
             def end(last_line: bytes) -> None:
                 if last_line == FINISH_TRAININGS:
-                    left.stay(hello, lambda: server.should_exit)
-                    left.remove_address()
+                    _stay(left, hello, server)
                 _log.info("standard input has ended, and so does the service")
                 # First the jobs, so that requests that wait for one get their answer.
                 engine.close()
@@ -168,6 +167,14 @@ def _when_stdin_ends(end: Callable[[bytes], None]) -> None:
     except OSError as error:  # there is no standard input, so it has ended
         _log.info("standard input cannot be read: %s", error.strerror)
     end(said.rstrip(b"\r\n").rpartition(b"\n")[2])
+
+
+def _stay(left: LeftBehind, hello: dict[str, object], server: uvicorn.Server) -> None:
+    try:
+        left.stay(hello, lambda: server.should_exit)
+        left.remove_address()
+    except OSError as error:  # nobody could find it, so it ends; trainings go on at the next start
+        _log.warning("the address cannot be left in the workspace: %s", error.strerror)
 
 
 def _load_slow_libraries() -> None:
