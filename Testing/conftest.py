@@ -60,3 +60,14 @@ def logic(scene, backend):
     logic.connect(backend.url, backend.token, wait=True)
     yield logic
     logic.close()
+
+
+@pytest.fixture
+def stalls(monkeypatch):
+    """Measures the slots of panels that are made while it is in use."""
+    from slicer_shell import pythonqt
+    from stalls import Stalls
+
+    stalls = Stalls()
+    monkeypatch.setattr(pythonqt, "watch_slot", stalls.timed)
+    return stalls

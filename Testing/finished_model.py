@@ -8,7 +8,7 @@ from pathlib import Path
 import phantom
 
 
-def write_finished_model(folder: Path) -> None:
+def write_finished_model(folder: Path, task: str = "Phantom MRI", channels: tuple[str, ...] = ("MRI",)) -> None:
     """Write a model folder; installing it takes its name."""
     import torch
 
@@ -27,15 +27,15 @@ def write_finished_model(folder: Path) -> None:
         features=(4, 8, 8),
         kernel_sizes=((3, 3, 3),) * 3,
         strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)),
-        normalisation=(ZScore(),),
+        normalisation=(ZScore(),) * len(channels),
         classes=len(phantom.CLASSES) + 1,
     )
     description = ModelDescription(
         name=folder.name,
-        task="Phantom MRI",
+        task=task,
         plan=plan,
         classes=ClassTable(entries=tuple(ClassEntry.model_validate(entry) for entry in phantom.CLASSES)),
-        channel_names=["MRI"],
+        channel_names=list(channels),
         loss=LossChoice(name="asymmetric-unified-focal"),
         trained_on=["elsewhere"],
         scores={"mean": 0.5},
@@ -45,4 +45,4 @@ def write_finished_model(folder: Path) -> None:
         ufseg_version=__version__,
     )
     torch.manual_seed(0)
-    write_model(folder, description, network_state(build_network(plan, 1)))
+    write_model(folder, description, network_state(build_network(plan, len(channels))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ def module(scene):
 def widget(module, monkeypatch, tmp_path):
     """The panel, open, with a workspace of its own and no backend running."""
     monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
     monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
     widget = module.open()
     widget.parent.resize(420, 760)
@@ -108,7 +110,8 @@ def test_story_by_clicks(widget, scene, tmp_path):
     assert ui.segmentationSelector.currentNode().GetName() == "new patient segmentation_1"
     ui.segmentationSelector.setCurrentNode(node)
 
-    paint(node, volume, "dark", label == 4)
+    for name, value in phantom.VALUES.items():
+        paint(node, volume, name, label == value)
     ui.noteLineEdit.setText("dark ball redrawn")
     ui.submitButton.click()
     until(lambda: not widget.logic.operations)
@@ -160,8 +163,12 @@ def test_cancel_by_click(widget, scene):
 
 def test_disabled_controls_say_why(widget, scene, module):
     ui = widget.ui
-    assert not ui.backendButton.enabled
-    assert "Python under Advanced" in ui.backendButton.toolTip
+    assert ui.backendLabel.text == "Backend: not set up"
+    until(lambda: ui.setupButton.enabled)
+    for button in (ui.applyButton, ui.submitButton, ui.trainButton):
+        assert not button.enabled
+        assert button.toolTip == "The backend cannot be used yet. Press “Download and install” above."
+    ui.pythonPathLineEdit.setCurrentPath(sys.executable)
     for button in (ui.applyButton, ui.submitButton, ui.trainButton):
         assert not button.enabled
         assert button.toolTip == "No backend is running. Start it first."

@@ -17,6 +17,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from UnifiedFocalSegLib.logic import FocalSegLogic
+from UnifiedFocalSegLib.scripting import offer_to_scripts
 
 
 class UnifiedFocalSeg(ScriptedLoadableModule):
@@ -24,6 +25,7 @@ class UnifiedFocalSeg(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
+        offer_to_scripts(self.parent.logic(), "UnifiedFocalSeg")
         self.parent.title = "Unified Focal Segmentation"
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = []
@@ -48,6 +50,7 @@ class UnifiedFocalSegParameterNode:
     regionOfInterest: vtkMRMLMarkupsROINode
     task: str
     note: str
+    show3D: bool
     budgetMinutes: Annotated[float, WithinRange(0.02, 10000.0), Default(5.0)]
 
 
@@ -68,10 +71,8 @@ class UnifiedFocalSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from UnifiedFocalSegLib.widget.panels import load_panels
 
         ScriptedLoadableModuleWidget.setup(self)
-        self._uiWidget = slicer.util.loadUI(self.resourcePath("UI/UnifiedFocalSeg.ui"))
-        load_panels(self._uiWidget, self.resourcePath)
+        self._uiWidget = load_panels(self.resourcePath)
         self.layout.addWidget(self._uiWidget)
-        self._uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = UnifiedFocalSegLogic()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)

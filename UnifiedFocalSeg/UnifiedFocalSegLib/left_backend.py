@@ -63,11 +63,13 @@ class LeftBackend:
         """Whether it answered when it was asked last."""
         return not self._lost
 
+    def ending(self) -> str:
+        """That it is gone, in a sentence; empty while it lives."""
+        return "The backend that went on in the background does not answer any more." if self._lost else ""
+
     def last_words(self) -> str:
-        """Why it is gone, in a sentence; empty while it lives."""
-        if not self._lost:
-            return ""
-        return "The backend that went on in the background does not answer any more. Start it again; nothing is lost."
+        """Why it is gone and what to do, in sentences; empty while it lives."""
+        return f"{self.ending()} Start it again; nothing is lost." if self._lost else ""
 
     def hand_over(self) -> None:
         """Leave it behind again, to finish its trainings."""

@@ -2,8 +2,8 @@
 
 Example, in Slicer's Python console (here `wait=True` blocks; the panel connects to `finished` instead)::
 
-    logic = slicer.util.getModuleLogic("UnifiedFocalSeg")
-    logic.start_backend("/data/workspace", wait=True)
+    logic = slicer.modules.unifiedfocalseg.logic()
+    logic.start_backend("/data/workspace", wait=True)  # only for a workspace other than the panel's
     task = logic.create_task("Hippocampus MRI", "MRI", [{"name": "anterior"}, {"name": "posterior"}], wait=True).result
     segmentation = logic.segment(volume, task, wait=True).result
     logic.submit_correction(segmentation, volume, author="A. Reader", wait=True)
@@ -18,7 +18,6 @@ from typing import Any
 from .case_nodes import (
     BASE,
     CASE,
-    IMAGE_ROLE,
     MODEL_VERSION,
     PREDICTION,
     REVISION,
@@ -27,10 +26,8 @@ from .case_nodes import (
     case_images,
     check_channels,
     check_present,
-    check_unchanged,
     is_present,
     referenced_volumes,
-    stamp,
 )
 from .cases import Cases
 from .classes import read_classes
@@ -42,16 +39,17 @@ from .importing import Importing
 from .labels import KnownLabels
 from .measuring import Measuring
 from .operation import Operation, Script
-from .scene import label_to_segmentation
 from .segmentation_export import take_snapshot
-from .steps import MadeFrom, predict, save_revision
+from .segmenting import Segmenting
+from .setup import Setup
+from .steps import MadeFrom, save_revision
 from .trainings import Trainings
 
 # Operations whose result goes into the scene: pointless once it closes. A revision on its way is saved all the same.
 _SCENE_BOUND = ("segment", "open", "measure", "compare", "slices")
 
 
-class FocalSegLogic(Connection, Cases, Importing, Measuring, Trainings):
+class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, Trainings):
     """Backend, operations and scene; see `Connection` for what all actions have in common."""
 
     def __init__(self) -> None:
@@ -123,56 +121,7 @@ class FocalSegLogic(Connection, Cases, Importing, Measuring, Trainings):
         chosen, by = _id(task), author.strip() or default_author()
         return self._simple("rollback", "Roll back", lambda client: client.rollback(chosen, reason, by), wait)
 
-    # The loop
-
-    def segment(
-        self,
-        volume: Any,
-        task: str | Json,
-        *,
-        model_version: str | None = None,
-        subject: str | None = None,
-        name: str | None = None,
-        wait: bool = False,
-    ) -> Operation:
-        """Segment a volume with the task's model; result: a new segmentation node.
-
-        Args:
-            volume: volume node, or a list of them in the order of the task's channels.
-            task: task or its id.
-            model_version: id of a version other than the promoted one.
-            subject: who was imaged; see `identity` if None.
-            name: of the segmentation, "<volume> segmentation" if None.
-            wait: block until done.
-        """
-        volumes = as_list(volume)
-        title = f"Segment {volumes[0].GetName()}"
-
-        def script() -> Script:
-            client = self._connected()
-            images, before = case_images(volumes, subject), stamp(volumes)
-            details = yield self._step(lambda _control: client.task(_id(task)))
-            check_channels(images, details)
-            case, result, label, geometry = yield self._step(
-                lambda control: predict(client, details["id"], images, model_version, control, self.known)
-            )
-            check_unchanged(volumes, before, title)
-            difference = images.geometry.difference(geometry)
-            if difference is not None:
-                raise SceneError(
-                    f"The backend's label map and {volumes[0].GetName()} lie on different grids: {difference}. "
-                    "Nothing was put into the scene; please report this."
-                )
-            node = label_to_segmentation(label, read_classes(details["classes"]), volumes[0], name)
-            node.SetAttribute(TASK, details["id"])
-            node.SetAttribute(CASE, case["id"])
-            node.SetAttribute(MODEL_VERSION, result["model_version"])
-            node.SetAttribute(PREDICTION, result["label"])
-            for image in volumes:
-                node.AddNodeReferenceID(IMAGE_ROLE, image.GetID())
-            return node
-
-        return self._run("segment", title, script(), wait)
+    # The loop, after `segment`
 
     def submit_correction(
         self,

@@ -37,6 +37,9 @@ def volume_geometry(volume) -> Geometry:
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     geometry = Geometry.from_ijk_to_ras(to_numpy(matrix), image.GetDimensions())
+    start = image.GetExtent()[::2]
+    if any(start):  # cut out by a filter; the matrix is that of voxel 0
+        geometry = geometry.part(start, tuple(a + n for a, n in zip(start, geometry.size, strict=True)))
     angle = geometry.largest_angle_error()
     if angle > _ANGLE_TOLERANCE_DEGREES:
         raise SceneError(
@@ -108,6 +111,18 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
     Raises:
         SceneError: the label map has another shape, or values that no class has.
     """
+    geometry = check_label(label, classes, volume)
+    node = empty_segmentation(volume, name or f"{volume.GetName()} segmentation")
+    add_layer(node, label, classes, geometry)
+    return node
+
+
+def check_label(label: np.ndarray, classes: Sequence[SegmentClass], volume) -> Geometry:
+    """Grid of `volume`, on which the label map lies.
+
+    Raises:
+        SceneError: the label map has another shape, or values that no class has.
+    """
     geometry = volume_geometry(volume)
     if label.shape != geometry.array_shape:
         raise SceneError(
@@ -123,10 +138,7 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
         raise SceneError(
             f"The label map holds the values {unknown}, but the task's classes have {[c.value for c in classes]}."
         )
-
-    node = empty_segmentation(volume, name or f"{volume.GetName()} segmentation")
-    add_layer(node, label, classes, geometry)
-    return node
+    return geometry
 
 
 def empty_segmentation(volume, name: str, *, hidden: bool = False):
@@ -151,6 +163,15 @@ def empty_segmentation(volume, name: str, *, hidden: bool = False):
     if not hidden:
         place_beside(node, volume)
     return node
+
+
+def show_in_3d(node, visible: bool = True) -> None:
+    """Show a segmentation in 3D views, or hide it there; the surfaces are computed at once, on this thread."""
+    if visible:
+        node.CreateClosedSurfaceRepresentation()
+    display = node.GetDisplayNode()
+    if display is not None:
+        display.SetVisibility3D(visible)
 
 
 def add_layer(node, label: np.ndarray, classes: Sequence[SegmentClass], geometry: Geometry) -> None:

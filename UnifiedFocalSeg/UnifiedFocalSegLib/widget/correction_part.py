@@ -64,7 +64,7 @@ class CorrectionPart:
             return
         self._operation = self._logic.submit_correction(
             node.segmentation,
-            node.inputVolume,
+            self._panel.segment.volumes,
             author=self._ui.authorLineEdit.text,
             note=node.note,
             task=task,
@@ -93,7 +93,7 @@ class CorrectionPart:
                 segmentation=node.segmentation.GetName(), volume=other.GetName()
             )
         else:
-            problem = _grid_problem(node.inputVolume)
+            problem = _grid_problem(node.inputVolume) or self._panel.segment.channels.problem
         self._update_region(problem)
         reason = self._panel.backend.problem
         if not reason and self._operation is not None:

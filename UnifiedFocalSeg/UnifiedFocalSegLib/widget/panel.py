@@ -30,7 +30,7 @@ class Panel:
     def __init__(self, ui, logic, parameters) -> None:
         self.ui, self.logic, self.parameters = ui, logic, parameters
         self._closing = False
-        self.backend = BackendPart(ui, logic, self._on_backend_ready)
+        self.backend = BackendPart(ui, logic, self._on_backend_ready, self.update)
         self.segment = SegmentPart(self)
         self.example = ExamplePart(self)
         self.review = ReviewPart(self)
@@ -84,6 +84,7 @@ class Panel:
         self._timer.stop()
         for part in self._parts:
             part.close()
+        self.backend.close()
         self.logic.backend_changed.disconnect(self.update)
         self.logic.close(finish_trainings=self.training.goes_on)
 
