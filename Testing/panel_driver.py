@@ -47,15 +47,15 @@ def in_the_dark():
     return lambda: application.setPalette(light)
 
 
-def picture(widget, name: str, folder: Path, part=None, height: int = 0) -> None:
-    """Render the panel or a dialog to a file; set UFSEG_PICTURES to a folder to keep it.
+def picture(widget, name: str, folder: Path, height: int = 0, part=None) -> None:
+    """Render the panel, or a dialog, to a file; set UFSEG_PICTURES to a folder to keep it.
 
     Args:
         widget: module widget or dialog.
         name: of the file.
         folder: where it goes if nobody wants to keep it.
-        part: a widget inside; only that is rendered.
         height: pixels from the top; all if 0.
+        part: the panel inside it that alone is wanted.
     """
     import qt
 
@@ -64,6 +64,7 @@ def picture(widget, name: str, folder: Path, part=None, height: int = 0) -> None
         qt.QApplication.processEvents()
         if shown is not widget:  # as high as its texts need, as in the application, where it can be scrolled
             shown.resize(shown.width, shown.layout().totalHeightForWidth(shown.width))
-    drawn = part or shown
     target = Path(os.environ.get("UFSEG_PICTURES", folder)) / name
-    assert drawn.grab(qt.QRect(0, 0, drawn.width, height or drawn.height)).save(str(target))
+    wanted = part or shown
+    area = qt.QRect(0, 0, wanted.width, height or wanted.height)
+    assert wanted.grab(area).save(str(target))

@@ -121,7 +121,7 @@ def test_review_edit_compare_save_and_reopen(widget, scene, tmp_path):
     difference = panel.review._shown_node
     assert (node.GetDisplayVisibility(), difference.GetDisplayVisibility()) == (0, 1)
     np.testing.assert_array_equal(painted(difference, volume, "dark: added"), mask)
-    picture(widget, "test-shell-review.png", tmp_path, ui.ReviewPanel)
+    picture(widget, "test-shell-review.png", tmp_path, part=ui.ReviewPanel)
     panel.review.show_next()
     idle(widget)
     assert ui.showComboBox.currentIndex == 0
@@ -133,7 +133,7 @@ def test_review_edit_compare_save_and_reopen(widget, scene, tmp_path):
     ui.newRoiButton.click()
     assert "count as corrected" in ui.regionWordsLabel.text
     ui.noteLineEdit.setText("lower pole")
-    picture(widget, "test-shell-save-region.png", tmp_path, ui.CorrectionPanel)
+    picture(widget, "test-shell-save-region.png", tmp_path, part=ui.CorrectionPanel)
     ui.submitButton.click()
     idle(widget)
     assert ui.correctionStatusLabel.text == "Saved as revision 1 by A. Reader."
@@ -145,7 +145,7 @@ def test_review_edit_compare_save_and_reopen(widget, scene, tmp_path):
     ui.firstSliceSpinBox.setValue(2)
     ui.lastSliceSpinBox.setValue(5)
     assert ui.regionWordsLabel.text.startswith("Only axial slices 2 to 5 of 20 count as corrected (20% of the volume)")
-    picture(widget, "test-shell-save-slices.png", tmp_path, ui.CorrectionPanel)
+    picture(widget, "test-shell-save-slices.png", tmp_path, part=ui.CorrectionPanel)
     ui.submitButton.click()
     idle(widget)
 
@@ -161,7 +161,7 @@ def test_review_edit_compare_save_and_reopen(widget, scene, tmp_path):
     assert [r[0] for r in history] == ["2", "1"]
     assert history[1][3] == "first"
     ui.historyTable.selectRow(1)
-    picture(widget, "test-shell-cases.png", tmp_path, ui.CasesPanel)
+    picture(widget, "test-shell-cases.png", tmp_path, part=ui.CasesPanel)
     ui.openCaseButton.click()
     idle(widget)
     opened = ui.segmentationSelector.currentNode()
@@ -241,7 +241,7 @@ def test_train_judge_promote_and_roll_back(widget, scene, tmp_path):
     assert "Recommended" in ui.lossHelpLabel.text
     ui.trainButton.click()
     until(lambda: ui.curveButton.enabled)
-    picture(widget, "test-shell-training.png", tmp_path, ui.TrainingPanel)
+    picture(widget, "test-shell-training.png", tmp_path, part=ui.TrainingPanel)
     ui.curveButton.click()
     idle(widget)
     assert losses[0]["loss"] == {
@@ -264,7 +264,7 @@ def test_train_judge_promote_and_roll_back(widget, scene, tmp_path):
     assert rows[0][5] == "Dice"
     assert [row[0] for row in cells(ui.scoresTable)] == ["bright", "dark", "mean"]
     assert ui.gateLabel.text
-    picture(widget, "test-shell-versions.png", tmp_path, ui.ModelsPanel)
+    picture(widget, "test-shell-versions.png", tmp_path, part=ui.ModelsPanel)
     used = [row[0] for row in rows if row[1] == "in use"]
     ui.versionsTable.selectRow(0 if used == ["1"] else 1)
     idle(widget)
@@ -355,7 +355,7 @@ def test_what_disabled_controls_say(shell, scene, monkeypatch):
     ui = widget.ui
     for button in (ui.newTaskButton, ui.importButton, ui.openCaseButton, ui.promoteButton, ui.rollbackButton):
         assert not button.enabled
-        assert button.toolTip == "The backend cannot be used yet. Press “Download and install” above."
+        assert button.toolTip == widget.panel.backend.problem != ""
     for control in (ui.previousSliceButton, ui.nextSliceButton, ui.showComboBox):
         assert not control.enabled
         assert control.toolTip == "Choose a segmentation, or segment a volume first."
