@@ -45,8 +45,8 @@ def test_what_may_be_chance_is_kept_back() -> None:
     decision = decide(before, after)
     assert decision.outcome == "keep"
     assert decision.test is not None
-    assert decision.test.p_value > 0.2
-    assert "may be chance: p up to 0.2 is allowed" in decision.reason
+    assert decision.test.p_value > 0.1
+    assert "may be chance: p up to 0.1 is allowed" in decision.reason
     assert decide(before, after, GateRule(max_p=None)).outcome == "promote"
     assert decide(before, after, GateRule(max_p=0.999)).outcome == "promote"
 

@@ -13,7 +13,7 @@ class GateRule(BaseModel):
         max_class_drop: the mean Dice of no class may fall by more than this.
         max_surface_drop: the mean surface Dice of no class may fall by more than this; None does not look at it.
         max_p: the paired test of the cases' mean Dice must not give more than this; None does not look at it. With so
-            few cases that no result could reach it (three, for 0.2) it is not asked for.
+            few cases that no result could reach it (four, for 0.1) it is not asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,4 +21,4 @@ class GateRule(BaseModel):
     min_cases: int = Field(default=3, ge=1, le=10_000)
     max_class_drop: float = Field(default=0.02, ge=0, le=1)
     max_surface_drop: float | None = Field(default=0.05, ge=0, le=1)
-    max_p: float | None = Field(default=0.2, gt=0, le=1)
+    max_p: float | None = Field(default=0.1, gt=0, le=1)
