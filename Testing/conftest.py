@@ -41,9 +41,12 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def backend(slicer_scene, tmp_path_factory):
     """A real service process on a fresh workspace, shared by the tests that only add to it."""
+    from finished_model import write_finished_model
     from UnifiedFocalSegLib.backend_process import BackendProcess
 
-    process = BackendProcess.start(sys.executable, tmp_path_factory.mktemp("workspace"), device="cpu")
+    models = tmp_path_factory.mktemp("models")
+    write_finished_model(models / "a-phantom-mri")
+    process = BackendProcess.start(sys.executable, tmp_path_factory.mktemp("workspace"), device="cpu", models=models)
     yield process
     process.stop()
 
@@ -57,3 +60,14 @@ def logic(scene, backend):
     logic.connect(backend.url, backend.token, wait=True)
     yield logic
     logic.close()
+
+
+@pytest.fixture
+def stalls(monkeypatch):
+    """Measures the slots of panels that are made while it is in use."""
+    from slicer_shell import pythonqt
+    from stalls import Stalls
+
+    stalls = Stalls()
+    monkeypatch.setattr(pythonqt, "watch_slot", stalls.timed)
+    return stalls

@@ -8,8 +8,10 @@ from pathlib import Path
 import phantom
 
 
-def write_finished_model(folder: Path) -> None:
+def write_finished_model(folder: Path, task: str = "Phantom MRI", channels: tuple[str, ...] = ("MRI",)) -> None:
     """Write a model folder; installing it takes its name."""
+    import torch
+
     from ufseg import __version__
     from ufseg.images.class_table import ClassEntry, ClassTable
     from ufseg.networks.build import build_network, network_state
@@ -25,15 +27,15 @@ def write_finished_model(folder: Path) -> None:
         features=(4, 8, 8),
         kernel_sizes=((3, 3, 3),) * 3,
         strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)),
-        normalisation=(ZScore(),),
+        normalisation=(ZScore(),) * len(channels),
         classes=len(phantom.CLASSES) + 1,
     )
     description = ModelDescription(
         name=folder.name,
-        task="Phantom MRI",
+        task=task,
         plan=plan,
         classes=ClassTable(entries=tuple(ClassEntry.model_validate(entry) for entry in phantom.CLASSES)),
-        channel_names=["MRI"],
+        channel_names=list(channels),
         loss=LossChoice(name="asymmetric-unified-focal"),
         trained_on=["elsewhere"],
         scores={"mean": 0.5},
@@ -42,4 +44,5 @@ def write_finished_model(folder: Path) -> None:
         created=datetime(2025, 1, 1, tzinfo=timezone.utc),
         ufseg_version=__version__,
     )
-    write_model(folder, description, network_state(build_network(plan, 1)))
+    torch.manual_seed(0)
+    write_model(folder, description, network_state(build_network(plan, len(channels))))

@@ -87,7 +87,8 @@ def test_every_widget_bound_to_a_parameter_has_one():
     source = ast.parse((MODULE / "UnifiedFocalSeg.py").read_text(encoding="utf-8"))
     wrapper = next(n for n in source.body if isinstance(n, ast.ClassDef) and n.name.endswith("ParameterNode"))
     parameters = {n.target.id for n in wrapper.body if isinstance(n, ast.AnnAssign)}
-    ui = ElementTree.parse(MODULE / "Resources" / "UI" / "UnifiedFocalSeg.ui")
-    bound = {p.findtext("string") for p in ui.iter("property") if p.get("name") == "SlicerParameterName"}
+    files = [ElementTree.parse(path) for path in (MODULE / "Resources" / "UI").glob("*.ui")]
+    properties = [p for ui in files for p in ui.iter("property")]
+    bound = {p.findtext("string") for p in properties if p.get("name") == "SlicerParameterName"}
     assert bound
     assert bound <= parameters

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import slicer
 import phantom
 from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint
+from panel_driver import picture, start_backend, until
 from slicer_shell.application import LoadedModule, install
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -33,6 +32,7 @@ def module(scene):
 def widget(module, monkeypatch, tmp_path):
     """The panel, open, with a workspace of its own and no backend running."""
     monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
     monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
     widget = module.open()
     widget.parent.resize(420, 760)
@@ -40,27 +40,6 @@ def widget(module, monkeypatch, tmp_path):
     yield widget
     widget.cleanup()
     widget.parent.close()
-
-
-def until(condition, seconds: float = 60.0) -> float:
-    """Run Qt's events until `condition()` holds; returns the longest time that one round of them took."""
-    import qt
-
-    deadline, longest = time.monotonic() + seconds, 0.0
-    while not condition():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        begin = time.monotonic()
-        qt.QApplication.processEvents()
-        longest = max(longest, time.monotonic() - begin)
-        time.sleep(0.002)
-    return longest
-
-
-def start_backend(widget) -> None:
-    widget.ui.pythonPathLineEdit.setCurrentPath(sys.executable)
-    widget.ui.backendButton.click()
-    until(lambda: widget.panel.backend.problem == "")
-    until(lambda: not widget.logic.operations)
 
 
 def submit_by_clicks(widget, seed: int, subject: str) -> None:
@@ -80,15 +59,6 @@ def submit_by_clicks(widget, seed: int, subject: str) -> None:
     widget.ui.submitButton.click()
     until(lambda: not widget.logic.operations)
     assert widget.ui.correctionStatusLabel.text.startswith("Saved as revision")
-
-
-def picture(widget, name: str, folder: Path) -> None:
-    """Render the panel to a file; set UFSEG_PICTURES to a folder to keep it."""
-    import qt
-
-    qt.QApplication.processEvents()
-    target = Path(os.environ.get("UFSEG_PICTURES", folder)) / name
-    assert widget.parent.grab().save(str(target))
 
 
 def test_story_by_clicks(widget, scene, tmp_path):
@@ -140,7 +110,8 @@ def test_story_by_clicks(widget, scene, tmp_path):
     assert ui.segmentationSelector.currentNode().GetName() == "new patient segmentation_1"
     ui.segmentationSelector.setCurrentNode(node)
 
-    paint(node, volume, "dark", label == 4)
+    for name, value in phantom.VALUES.items():
+        paint(node, volume, name, label == value)
     ui.noteLineEdit.setText("dark ball redrawn")
     ui.submitButton.click()
     until(lambda: not widget.logic.operations)
@@ -192,8 +163,12 @@ def test_cancel_by_click(widget, scene):
 
 def test_disabled_controls_say_why(widget, scene, module):
     ui = widget.ui
-    assert not ui.backendButton.enabled
-    assert "Python under Advanced" in ui.backendButton.toolTip
+    assert ui.backendLabel.text == "Backend: not set up"
+    until(lambda: ui.setupButton.enabled)
+    for button in (ui.applyButton, ui.submitButton, ui.trainButton):
+        assert not button.enabled
+        assert button.toolTip == "The backend cannot be used yet. Press “Download and install” above."
+    ui.pythonPathLineEdit.setCurrentPath(sys.executable)
     for button in (ui.applyButton, ui.submitButton, ui.trainButton):
         assert not button.enabled
         assert button.toolTip == "No backend is running. Start it first."

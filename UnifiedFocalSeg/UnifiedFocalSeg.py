@@ -4,7 +4,7 @@ from typing import Annotated, Union
 
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLVectorVolumeNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLVectorVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Default, WithinRange, parameterNodeWrapper
@@ -17,6 +17,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from UnifiedFocalSegLib.logic import FocalSegLogic
+from UnifiedFocalSegLib.scripting import offer_to_scripts
 
 
 class UnifiedFocalSeg(ScriptedLoadableModule):
@@ -24,6 +25,7 @@ class UnifiedFocalSeg(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
+        offer_to_scripts(self.parent.logic(), "UnifiedFocalSeg")
         self.parent.title = "Unified Focal Segmentation"
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = []
@@ -45,8 +47,10 @@ class UnifiedFocalSegParameterNode:
     # The type, not the .ui file, decides which nodes the selector offers. Slicer knows this way of writing it only.
     inputVolume: Union[vtkMRMLScalarVolumeNode, vtkMRMLVectorVolumeNode, None]  # noqa: UP007
     segmentation: vtkMRMLSegmentationNode
+    regionOfInterest: vtkMRMLMarkupsROINode
     task: str
     note: str
+    show3D: bool
     budgetMinutes: Annotated[float, WithinRange(0.02, 10000.0), Default(5.0)]
 
 
@@ -64,11 +68,11 @@ class UnifiedFocalSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Build the panel; called once."""
         from UnifiedFocalSegLib.widget.panel import Panel  # needs qt, which the logic can do without
+        from UnifiedFocalSegLib.widget.panels import load_panels
 
         ScriptedLoadableModuleWidget.setup(self)
-        self._uiWidget = slicer.util.loadUI(self.resourcePath("UI/UnifiedFocalSeg.ui"))
+        self._uiWidget = load_panels(self.resourcePath)
         self.layout.addWidget(self._uiWidget)
-        self._uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = UnifiedFocalSegLogic()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -90,12 +94,13 @@ class UnifiedFocalSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self):
         """The user opened another module: stop following the scene; work under way goes on."""
+        self.panel.exit()
         self._useParameterNode(None)
 
     def onSceneStartClose(self, _caller, _event):
         """Nothing may be put into a scene that closes."""
         self._useParameterNode(None)
-        self.logic.scene_closing()
+        self.panel.scene_closing()
 
     def onSceneEndClose(self, _caller, _event):
         """Start anew with the empty scene."""

@@ -30,6 +30,10 @@ def install(log: str | None = None):
     sys.modules["slicer.ScriptedLoadableModule"], sys.modules["slicer.i18n"] = scripted_module.build()
     sys.modules["slicer.parameterNodeWrapper"] = parameter_node.build()
     slicer.app.processEvents = application.processEvents
+    manager = ModuleManager()
+    slicer.app.moduleManager = lambda: manager
+    slicer.qSlicerScriptedLoadableModuleWidget = qSlicerScriptedLoadableModuleWidget
+    slicer.app.topLevelWidgets = list  # no main window: keys belong to the panel's own window
     return qt
 
 
@@ -46,14 +50,52 @@ class LoadedModule:
         self.python = importlib.util.module_from_spec(spec)
         sys.modules[name] = self.python
         spec.loader.exec_module(self.python)
-        self.parent = types.SimpleNamespace(path=str(path))
-        setattr(slicer.modules, name.lower(), self.parent)
-        self.module = getattr(self.python, name)(self.parent)
         self._widget_class = getattr(self.python, f"{name}Widget")
+        logic = slicer.vtkSlicerScriptedLoadableModuleLogic()  # as in the application, of C++
+        self.parent = types.SimpleNamespace(
+            name=name, path=str(path), logic=lambda: logic, widgetRepresentation=self._representation
+        )
+        setattr(slicer.modules, name.lower(), self.parent)
+        slicer.app.moduleManager().add(self.parent)
+        self.widget = None
+        self.module = getattr(self.python, name)(self.parent)
 
     def open(self):
         """A new panel, set up and entered."""
-        widget = self._widget_class()
-        widget.setup()
-        widget.enter()
-        return widget
+        self.widget = None
+        self._representation().self().enter()
+        return self.widget
+
+    def close(self) -> None:
+        """Forget the panel; whoever asks for it gets a new one."""
+        self.widget = None
+
+    def _representation(self):
+        """The panel, set up but not entered if nobody has asked for it yet."""
+        if self.widget is None:
+            self.widget = self._widget_class()
+            self.widget.setup()
+        return slicer.qSlicerScriptedLoadableModuleWidget(self.widget)
+
+
+class ModuleManager:
+    """What `slicer.util.getModule` asks."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, types.SimpleNamespace] = {}
+
+    def add(self, module) -> None:
+        self._modules[module.name] = module
+
+    def module(self, name: str):
+        return self._modules.get(name)
+
+
+class qSlicerScriptedLoadableModuleWidget:  # noqa: N801 - named as the C++ class it stands for
+    """Holds a panel's Python object."""
+
+    def __init__(self, widget) -> None:
+        self._widget = widget
+
+    def self(self):
+        return self._widget

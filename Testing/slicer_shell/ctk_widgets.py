@@ -38,7 +38,7 @@ class ctkCollapsibleButton(qt.QWidget):
     def setCollapsed(self, collapsed: bool) -> None:
         self._collapsed = bool(collapsed)
         for child in self.children():
-            if isinstance(child, qt.QWidget):
+            if child.isWidgetType():
                 child.setVisible(not collapsed)
         self.setMaximumHeight(22 if collapsed else 16777215)
         self.contentsCollapsed.emit(self._collapsed)

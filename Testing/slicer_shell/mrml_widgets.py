@@ -7,6 +7,7 @@ import qt
 import slicer
 from PySide6 import QtWidgets
 from PySide6.QtCore import Property, Signal
+from vtk.util.numpy_support import vtk_to_numpy
 
 from .pythonqt import custom_widget
 
@@ -89,7 +90,99 @@ class qMRMLNodeComboBox(qt.QComboBox):
         self.setCurrentIndex(self.findData(node.GetID() if node is not None else ""))
 
 
+@custom_widget
+class qMRMLSegmentEditorWidget(qt.QWidget):
+    """The editor's life cycle on the real segment-editor logic; without effects, which are of the application.
+
+    `paint` does what an effect does: it keeps a state for undo and changes the chosen segment by the logic.
+    """
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self.logic = slicer.vtkSlicerSegmentEditorLogic()
+        self.shortcuts = self.observes = False
+        self.hidden: set[str] = set()
+        layout = qt.QVBoxLayout(self)
+        self._text = qt.QLabel("")
+        self._text.setWordWrap(True)
+        layout.addWidget(self._text)
+        self._show()
+
+    def setMRMLSegmentEditorNode(self, node) -> None:
+        self.logic.SetSegmentEditorNode(node)
+        self._show()
+
+    def mrmlSegmentEditorNode(self):
+        return self.logic.GetSegmentEditorNode()
+
+    def setMRMLScene(self, scene) -> None:
+        assert self.mrmlSegmentEditorNode() is not None, "the node must be set before the scene"
+        self.logic.SetMRMLScene(scene)
+
+    def setSegmentationNode(self, node) -> None:
+        self.logic.SetSegmentationNode(node)
+        self._show()
+
+    def segmentationNode(self):
+        return self.logic.GetSegmentationNode()
+
+    def setSourceVolumeNode(self, node) -> None:
+        self.logic.SetSourceVolumeNode(node)
+        self._show()
+
+    def sourceVolumeNode(self):
+        return self.logic.GetSourceVolumeNode()
+
+    def setMaximumNumberOfUndoStates(self, count: int) -> None:
+        self.logic.SetMaximumNumberOfUndoStates(count)
+
+    def setSegmentationNodeSelectorVisible(self, visible: bool) -> None:
+        """Nothing to hide."""
+
+    def setSourceVolumeNodeSelectorVisible(self, visible: bool) -> None:
+        """Nothing to hide."""
+
+    def installKeyboardShortcuts(self) -> None:
+        self.shortcuts = True
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        self.shortcuts = False
+
+    def updateWidgetFromMRML(self) -> None:
+        self.observes = True
+        self._show()
+
+    def removeViewObservations(self) -> None:
+        self.observes = False
+
+    def setActiveEffect(self, effect) -> None:
+        """No effect can be active here."""
+
+    def undo(self) -> None:
+        self.logic.Undo()
+
+    def paint(self, name: str, mask) -> None:
+        """Add the voxels of `mask` (bool ``[k, j, i]`` on the source volume) to a segment, as Paint does."""
+        segmentation = self.segmentationNode()
+        segment = segmentation.GetSegmentation().GetSegmentIdBySegmentName(name)
+        self.logic.SetCurrentSegmentID(segment)
+        self.logic.UpdateReferenceGeometryImage()
+        self.logic.SaveStateForUndo()
+        self.logic.ResetModifierLabelmapToDefault()
+        modifier = self.logic.GetModifierLabelmap()
+        vtk_to_numpy(modifier.GetPointData().GetScalars()).reshape(mask.shape)[mask] = 1
+        modifier.Modified()
+        self.logic.ModifySegmentByLabelmap(
+            segmentation, segment, modifier, self.logic.ModificationModeAdd, False, False
+        )
+
+    def _show(self) -> None:
+        nodes = (self.segmentationNode(), self.sourceVolumeNode())
+        names = ["none" if node is None else node.GetName() for node in nodes]
+        self._text.setText(f"[Segment editor of the application, here without effects: {names[0]} on {names[1]}]")
+
+
 def install() -> None:
     """Make the widgets attributes of `slicer`, as in the application."""
-    for cls in (qMRMLWidget, qMRMLNodeComboBox):
+    for cls in (qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget):
         setattr(slicer, cls.__name__, cls)

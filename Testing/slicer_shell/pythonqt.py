@@ -27,13 +27,23 @@ def _attribute(name: str) -> property:
     return property(lambda self: self.property(name), lambda self, value: self.setProperty(name, value))
 
 
+def watch_slot(slot: Callable[..., Any]) -> Callable[..., Any]:
+    """What is connected in place of `slot`; tests that measure slots replace this, see `stalls`."""
+    return slot
+
+
 def _connect(self: Any, signal: str, slot: Callable[..., Any]) -> None:
-    getattr(self, signal.partition("(")[0]).connect(slot)
+    kept = self.__dict__.setdefault("slots_of_shell", {})
+    watched = kept[signal, slot] = watch_slot(slot)
+    getattr(self, signal.partition("(")[0]).connect(watched)
 
 
 def _disconnect(self: Any, signal: str, slot: Callable[..., Any] | None = None) -> None:
     bound = getattr(self, signal.partition("(")[0])
-    bound.disconnect(slot) if slot is not None else bound.disconnect()
+    if slot is None:
+        bound.disconnect()
+    else:
+        bound.disconnect(self.__dict__.get("slots_of_shell", {}).pop((signal, slot), slot))
 
 
 def in_pythonqt_style(cls: type) -> type:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
 import venv
@@ -14,30 +13,12 @@ import slicer
 import phantom
 from geometries import FILES, SYNTHETIC, read_file, scribble
 from nodes import add_segmentation, add_volume, paint, painted
+from submissions import VALUES, new_task, submit_phantom
 from UnifiedFocalSegLib import case_nodes, nrrd
 from UnifiedFocalSegLib.backend_process import BackendProcess
 from UnifiedFocalSegLib.client import BackendClient
 from UnifiedFocalSegLib.errors import BackendError, FocalSegError, OperationCancelled
 from UnifiedFocalSegLib.logic import FocalSegLogic
-
-CLASSES = [{"name": "a", "value": 3}, {"name": "b", "value": 7}, {"name": "c", "value": 5}]
-VALUES = {c["name"]: c["value"] for c in CLASSES}
-_number = itertools.count(1)
-
-
-def new_task(logic, classes=CLASSES, **options):
-    """A task with a name of its own."""
-    return logic.create_task(f"task {next(_number)}", "MRI", classes, wait=True, **options).result
-
-
-def submit_phantom(logic, task, seed: int, subject: str):
-    """A phantom study with its true label as a revision; returns the revision."""
-    image, label, geometry = phantom.study(seed)
-    volume = add_volume(slicer.mrmlScene, image, geometry, f"phantom {seed}")
-    node = add_segmentation(slicer.mrmlScene, volume)
-    for name, value in phantom.VALUES.items():
-        paint(node, volume, name, label == value)
-    return logic.submit_correction(node, volume, author="tester", task=task, subject=subject, wait=True).result
 
 
 @pytest.fixture(scope="module")

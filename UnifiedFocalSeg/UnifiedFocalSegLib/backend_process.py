@@ -104,15 +104,20 @@ class BackendProcess:
         """The last lines that the backend wrote."""
         return "\n".join(list(self._log)[-lines:])
 
-    def last_words(self) -> str:
-        """Why the backend is gone, in a sentence; empty while it lives."""
+    def ending(self) -> str:
+        """How the backend has ended, in a sentence; empty while it lives."""
         code = self._process.poll()
         if code is None:
             return ""
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        last = next((line for line in reversed(self._log) if line.strip()), "")
+        last = next((line for line in reversed(self._log) if line.strip() and " INFO " not in line), "")
         words = f" Its last words: {last.strip()}" if last else ""
-        return f"The backend {how}.{words} Start it again; everything it has acknowledged is saved."
+        return f"The backend {how}.{words}"
+
+    def last_words(self) -> str:
+        """Why the backend is gone and what to do, in sentences; empty while it lives."""
+        ending = self.ending()
+        return f"{ending} Start it again; everything it has acknowledged is saved." if ending else ""
 
     def stop(self, seconds: float = 10.0) -> None:
         """End the backend and its workers: close its input, wait, and kill it only if that does not help."""
@@ -127,6 +132,16 @@ class BackendProcess:
         """`stop` without waiting for it, for the GUI thread. The backend also ends by itself when Slicer does."""
         self.close_input()
         threading.Thread(target=self.stop, daemon=True).start()
+
+    def hand_over(self) -> None:
+        """Leave it behind: it finishes its trainings, and `LeftBackend.find` finds it again."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            try:
+                self._process.stdin.write("finish trainings\n")
+                self._process.stdin.flush()
+            except BrokenPipeError:  # it is gone already
+                return
+        self.close_input()
 
     def close_input(self) -> None:
         """Tell the backend to end."""

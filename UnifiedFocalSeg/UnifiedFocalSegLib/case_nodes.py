@@ -11,9 +11,10 @@ from .scene import volume_geometry, volume_image
 from .steps import CaseImages
 
 # Attributes of a segmentation node, kept with the scene: task, case, the model version that made it, and the label
-# revision it was last saved as.
+# revision it was last saved as or opened from; hashes of the model's result and of that revision's label map.
 TASK, CASE = "UnifiedFocalSeg.Task", "UnifiedFocalSeg.Case"
 MODEL_VERSION, REVISION = "UnifiedFocalSeg.ModelVersion", "UnifiedFocalSeg.Revision"
+PREDICTION, BASE = "UnifiedFocalSeg.Prediction", "UnifiedFocalSeg.Base"
 IMAGE_ROLE = "UnifiedFocalSeg.Image"
 
 

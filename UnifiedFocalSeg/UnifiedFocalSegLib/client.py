@@ -13,11 +13,11 @@ import requests
 from .errors import BackendError
 from .nrrd import Body
 from .spool import collect, hand_over
+from .trust import LOOPBACK, Trust
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
 _FILE_SECONDS = 300.0
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Json = dict[str, Any]
 
@@ -28,16 +28,17 @@ class BackendClient:
     Args:
         url: the backend's address, such as ``http://127.0.0.1:40312``.
         token: its secret, sent with every request.
+        trust: what its certificate is compared with, for a backend on another computer.
 
     Raises (all methods):
         BackendError: the backend's own sentence if it refuses, or that it does not answer.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, trust: Trust | None = None) -> None:
         self.url = url.rstrip("/")
-        self._token = token
+        self._token, self._trust = token, trust or Trust()
         self._local = threading.local()
-        self._is_local = urlsplit(self.url).hostname in _LOOPBACK
+        self._is_local = urlsplit(self.url).hostname in LOOPBACK
         self._spool_folder: Path | None = None
         self._spool_known = False
 
@@ -120,8 +121,15 @@ class BackendClient:
         """Label revisions of a case, oldest first."""
         return self._json("GET", f"/cases/{case}/revisions")
 
+    def diff(self, revision: str) -> Json:
+        """What a revision changed in its parent: voxels, their box, and Dice of each class."""
+        return self._json("GET", f"/revisions/{revision}/diff")
+
     def add_revision(self, case: str, revision: Json) -> Json:
-        """Append a label revision: label, classes, author, origin; optionally note, parent, model_version, region."""
+        """Append a label revision: label, classes, author, origin.
+
+        Optionally note, parent, model_version, region, patch; see the service's ``RevisionRequest``.
+        """
         return self._json("POST", f"/cases/{case}/revisions", revision)
 
     def predict(self, task: str, case: str, model_version: str | None = None) -> Json:
@@ -200,6 +208,8 @@ class BackendClient:
                 f"The backend at {self.url} did not answer {method} {path} within {seconds:.0f} s. "
                 "It may be overloaded; try again, or restart it."
             ) from error
+        except requests.exceptions.SSLError as error:
+            raise self._trust.refusal(self.url) from error
         except requests.exceptions.RequestException as error:
             raise BackendError(
                 f"The backend at {self.url} cannot be reached. Start it again; what it has acknowledged is saved."
@@ -216,6 +226,7 @@ class BackendClient:
             session.headers["Authorization"] = f"Bearer {self._token}"
             # A proxy of the hospital's network must not see what goes to this machine.
             session.trust_env = not self._is_local
+            self._trust.apply(session)
         return session
 
 

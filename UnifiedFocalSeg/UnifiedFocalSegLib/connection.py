@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 from .backend_process import (
@@ -13,17 +14,18 @@ from .backend_process import (
     default_python,
     default_workspace,
     require_whole,
-    startup_environment,
 )
 from .client import BackendClient
-from .environment import Options, Places, Progress, default_root, install, repair, shipped
 from .errors import BackendError
+from .left_backend import LeftBackend
 from .operation import Control, Operation, Script, Step
 from .runner import Runner
 from .signal import Signal
+from .trust import Trust
 
 # A connection breaks a moment before the process can be seen to be gone.
 _DEATH_SECONDS = 0.3
+_POLL_SECONDS = 0.05
 
 
 class Connection:
@@ -34,16 +36,23 @@ class Connection:
 
     Attributes:
         client: the backend in use, or None.
+        place: Python and workspace of our own backend, None where it is another's.
         backend_changed: emitted when `client` changes.
+        backend_died: emitted once, with a sentence, when our own backend has ended by itself.
         operation_started: emitted with each new operation.
     """
 
     def __init__(self) -> None:
         self.client: BackendClient | None = None
         self.backend_changed = Signal()
+        self.backend_died = Signal()
         self.operation_started = Signal()
-        self._process: BackendProcess | None = None
+        self.place: tuple[os.PathLike | str, os.PathLike | str] | None = None
+        self._process: BackendProcess | LeftBackend | None = None
+        self._death_told = False
         self._runner = Runner()
+        # The panel puts its own here, so that scripts get the backend that is chosen in its settings.
+        self.how_to_start: Callable[[], Operation] = self._start_as_before
 
     def start_backend(
         self,
@@ -76,54 +85,35 @@ class Connection:
             folder = workspace or default_workspace()
             finished = models or default_models()
 
-            def start(control: Control) -> BackendProcess:
+            def start(control: Control) -> BackendProcess | LeftBackend:
                 control.report(stage="Starting the backend")
                 require_whole(chosen)
                 if old is not None:  # it may hold the same workspace
                     old.stop()
+                elif (left := LeftBackend.find(folder)) is not None:
+                    return left
                 return BackendProcess.start(chosen, folder, device=device, models=finished, cancelled=control.cancelled)
 
-            self._process = yield start
+            self._process, self._death_told = (yield start), False
+            self.place = (chosen, folder)
             self._use(BackendClient(self._process.url, self._process.token))
             return self._process.url
 
         return self._run("start", "Start the backend", script(), wait)
 
-    def install_backend(self, options: Options | None = None, *, wait: bool = False) -> Operation:
-        """Install the backend's own environment, or update or repair it; result: its Python.
-
-        A cancel takes effect within a second, and what was in use before stays in use until the new one works.
+    def connect(self, url: str, token: str, trust: Trust | None = None, *, wait: bool = False) -> Operation:
+        """Use a backend that runs already; result: its health.
 
         Args:
-            options: build of PyTorch, wheel folder and so on, to install anew; if None, nothing is done where all is
-                whole and belongs to this extension, and else the options of the last installation hold.
-            wait: block until it has ended.
+            url: its address; of another computer with ``https://`` only.
+            token: its secret, or one that ``ufseg tokens add`` gave.
+            trust: what its certificate is compared with.
+            wait: block until it has answered.
         """
 
         def script() -> Script:
-            places = Places(default_root())
-            variables = startup_environment()  # without Slicer's own libraries
-
-            def work(control: Control) -> os.PathLike | None:
-                def told(progress: Progress) -> None:
-                    control.report(progress.fraction, progress.stage)
-
-                if options is None:
-                    repair(places, shipped(), None, variables=variables, listener=told, cancelled=control.cancelled)
-                else:
-                    chosen = replace(options, variables=variables)
-                    install(places, shipped(), chosen, listener=told, cancelled=control.cancelled)
-                return places.python()
-
-            return (yield work)
-
-        return self._run("install-backend", "Install the backend", script(), wait)
-
-    def connect(self, url: str, token: str, *, wait: bool = False) -> Operation:
-        """Use a backend that runs already; result: its health."""
-
-        def script() -> Script:
-            client = BackendClient(url, token)
+            (trust or Trust()).require_protection(url)
+            client = BackendClient(url, token, trust)
             health = yield lambda _control: client.health()
             self.stop_backend()
             self._use(client)
@@ -154,16 +144,32 @@ class Connection:
     def process_events(self) -> None:
         """Take over what has happened in the background. Call it often, on the main thread."""
         self._runner.process_events()
+        if self._process is not None and not self._death_told and not self._process.is_running():
+            self._death_told = True
+            self.backend_died.emit(self._process.ending())
 
     def wait(self, operation: Operation, seconds: float | None = None) -> Any:
         """Block until `operation` ends and return its result; see `Runner.wait`."""
         return self._runner.wait(operation, seconds)
 
-    def close(self, wait: bool = False) -> None:
-        """Stop all operations and our own backend."""
+    def close(self, wait: bool = False, *, finish_trainings: bool = False) -> None:
+        """Stop all operations and our own backend.
+
+        A training is not given up: it goes on when the backend is started again.
+
+        Args:
+            wait: block until the backend has ended.
+            finish_trainings: let the backend go on until its trainings, if there are any, are done; the next start
+                finds it.
+        """
         self._runner.process_events()
-        self._runner.cancel_all()
-        self.stop_backend(wait)
+        for operation in self.operations:
+            if operation.kind != "retrain":
+                operation.cancel()
+        if not finish_trainings:
+            self.stop_backend(wait)
+        elif (process := self._release()) is not None:
+            process.hand_over()
 
     def _run(self, kind: str, title: str, script: Script, wait: bool) -> Operation:
         operation = self._runner.run(kind, title, script)
@@ -197,15 +203,36 @@ class Connection:
 
         return explained
 
+    def _start_as_before(self) -> Operation:
+        python, workspace = (None, None) if self.place is None else self.place
+        return self.start_backend(workspace, python)
+
+    def _started(self) -> Script:
+        """Part of a script: have a backend, started if none runs or the one before has ended; gives its client."""
+        if self.backend_problem():
+            starting = next((o for o in self.operations if o.kind == "start"), None) or self.how_to_start()
+            over = threading.Event()
+            starting.finished.connect(lambda _operation: over.set())
+
+            def until_over(control: Control) -> None:
+                control.report(stage="Starting the backend")
+                while not over.wait(_POLL_SECONDS):
+                    control.check()
+
+            yield until_over
+            if starting.error:
+                raise BackendError(starting.error)
+        return self._connected()
+
     def _connected(self) -> BackendClient:
         problem = self.backend_problem()
         if self.client is None or problem:
             raise BackendError(problem)
         return self.client
 
-    def _release(self) -> BackendProcess | None:
+    def _release(self) -> BackendProcess | LeftBackend | None:
         """Forget the backend in use; returns its process if it is ours."""
-        process, self._process = self._process, None
+        process, self._process, self.place = self._process, None, None
         if self.client is not None:
             self._use(None)
         return process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,17 @@ class Geometry:
             flat, direction = direction.reshape(2, 2), np.eye(3)
             direction[:2, :2] = flat
         return cls(tuple(size), tuple(spacing), tuple(origin), tuple(direction.reshape(-1)))
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel, cubic millimetres."""
+        return float(np.prod(self.spacing))
+
+    def part(self, start: tuple[int, ...], stop: tuple[int, ...]) -> Geometry:
+        """Grid of the box from the voxel `start` to the one before `stop` (i, j, k)."""
+        origin = self.ijk_to_lps @ np.array([*start, 1.0])
+        size = tuple(b - a for a, b in zip(start, stop, strict=True))
+        return replace(self, size=size, origin=tuple(float(o) for o in origin[:3]))
 
     def largest_angle_error(self) -> float:
         """By how many degrees the worst pair of axes misses being perpendicular."""

@@ -2,8 +2,8 @@
 
 Example, in Slicer's Python console (here `wait=True` blocks; the panel connects to `finished` instead)::
 
-    logic = slicer.util.getModuleLogic("UnifiedFocalSeg")
-    logic.start_backend("/data/workspace", wait=True)
+    logic = slicer.modules.unifiedfocalseg.logic()
+    logic.start_backend("/data/workspace", wait=True)  # only for a workspace other than the panel's
     task = logic.create_task("Hippocampus MRI", "MRI", [{"name": "anterior"}, {"name": "posterior"}], wait=True).result
     segmentation = logic.segment(volume, task, wait=True).result
     logic.submit_correction(segmentation, volume, author="A. Reader", wait=True)
@@ -16,36 +16,47 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .case_nodes import (
+    BASE,
     CASE,
-    IMAGE_ROLE,
     MODEL_VERSION,
+    PREDICTION,
     REVISION,
     TASK,
     as_list,
     case_images,
     check_channels,
     check_present,
-    check_unchanged,
     is_present,
     referenced_volumes,
-    stamp,
 )
+from .cases import Cases
 from .classes import read_classes
 from .client import BackendClient, Json
 from .connection import Connection
 from .errors import SceneError
 from .identity import default_author
+from .importing import Importing
+from .labels import KnownLabels
+from .measuring import Measuring
 from .operation import Operation, Script
-from .scene import label_to_segmentation
-from .segmentation_export import segmentation_to_label
-from .steps import follow, predict, save_revision
+from .segmentation_export import take_snapshot
+from .segmenting import Segmenting
+from .setup import Setup
+from .steps import MadeFrom, save_revision
+from .trainings import Trainings
 
 # Operations whose result goes into the scene: pointless once it closes. A revision on its way is saved all the same.
-_SCENE_BOUND = ("segment",)
+_SCENE_BOUND = ("segment", "open", "measure", "compare", "slices")
 
 
-class FocalSegLogic(Connection):
+class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, Trainings):
     """Backend, operations and scene; see `Connection` for what all actions have in common."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = KnownLabels()
+        self.opened = {}
+        self.rows = {}
 
     # Tasks and models
 
@@ -110,55 +121,7 @@ class FocalSegLogic(Connection):
         chosen, by = _id(task), author.strip() or default_author()
         return self._simple("rollback", "Roll back", lambda client: client.rollback(chosen, reason, by), wait)
 
-    # The loop
-
-    def segment(
-        self,
-        volume: Any,
-        task: str | Json,
-        *,
-        model_version: str | None = None,
-        subject: str | None = None,
-        name: str | None = None,
-        wait: bool = False,
-    ) -> Operation:
-        """Segment a volume with the task's model; result: a new segmentation node.
-
-        Args:
-            volume: volume node, or a list of them in the order of the task's channels.
-            task: task or its id.
-            model_version: id of a version other than the promoted one.
-            subject: who was imaged; see `identity` if None.
-            name: of the segmentation, "<volume> segmentation" if None.
-            wait: block until done.
-        """
-        volumes = as_list(volume)
-        title = f"Segment {volumes[0].GetName()}"
-
-        def script() -> Script:
-            client = self._connected()
-            images, before = case_images(volumes, subject), stamp(volumes)
-            details = yield self._step(lambda _control: client.task(_id(task)))
-            check_channels(images, details)
-            case, result, label, geometry = yield self._step(
-                lambda control: predict(client, details["id"], images, model_version, control)
-            )
-            check_unchanged(volumes, before, title)
-            difference = images.geometry.difference(geometry)
-            if difference is not None:
-                raise SceneError(
-                    f"The backend's label map and {volumes[0].GetName()} lie on different grids: {difference}. "
-                    "Nothing was put into the scene; please report this."
-                )
-            node = label_to_segmentation(label, read_classes(details["classes"]), volumes[0], name)
-            node.SetAttribute(TASK, details["id"])
-            node.SetAttribute(CASE, case["id"])
-            node.SetAttribute(MODEL_VERSION, result["model_version"])
-            for image in volumes:
-                node.AddNodeReferenceID(IMAGE_ROLE, image.GetID())
-            return node
-
-        return self._run("segment", title, script(), wait)
+    # The loop, after `segment`
 
     def submit_correction(
         self,
@@ -199,66 +162,28 @@ class FocalSegLogic(Connection):
             check_channels(images, details)
             classes = read_classes(details["classes"])
             check_present([segmentation, *volumes], title)
-            label, _ = segmentation_to_label(segmentation, volumes[0], classes)
+            snapshot = take_snapshot(segmentation, volumes[0], classes)
             revision = {
                 "classes": {c.name: c.value for c in classes},
                 "author": author.strip() or default_author(),
                 **{key: value for key, value in (("note", note), ("origin", origin), ("region", region)) if value},
             }
-            made_from = (segmentation.GetAttribute(CASE), segmentation.GetAttribute(MODEL_VERSION))
+            made_from = MadeFrom(
+                *(segmentation.GetAttribute(name) for name in (CASE, MODEL_VERSION, REVISION, BASE, PREDICTION))
+            )
             saved = yield self._step(
-                lambda control: save_revision(client, chosen, images, label, revision, made_from, control)
+                lambda control: save_revision(
+                    client, chosen, images, snapshot, revision, made_from, control, self.known
+                )
             )
             if is_present(segmentation):
                 segmentation.SetAttribute(TASK, chosen)
                 segmentation.SetAttribute(CASE, saved["case"])
                 segmentation.SetAttribute(REVISION, saved["id"])
+                segmentation.SetAttribute(BASE, saved["label"])
             return saved
 
         return self._run("submit", title, script(), wait)
-
-    def retrain(
-        self,
-        task: str | Json,
-        *,
-        budget_seconds: float | None = None,
-        epochs: int | None = None,
-        start: str = "promoted",
-        loss: Json | None = None,
-        seed: int | None = None,
-        author: str = "",
-        note: str = "",
-        wait: bool = False,
-    ) -> Operation:
-        """Train a new model version on all labelled cases; result: the job's result with version and gate.
-
-        Args:
-            task: task or its id.
-            budget_seconds: how long to optimise; or `epochs` instead.
-            epochs: number of passes over the training cases.
-            start: ``"promoted"`` to go on from the present model, ``"scratch"`` to begin anew.
-            loss: ``{"name": …, "options": {"delta": …, "gamma": …}}``; the backend's default if None.
-            seed: of all random numbers.
-            author: who asked for it.
-            note: free text.
-            wait: block until done.
-        """
-        chosen = _id(task)
-        optional = {
-            "budget_seconds": budget_seconds,
-            "epochs": epochs,
-            "loss": loss,
-            "seed": seed,
-            "note": note or None,
-        }
-        request = {key: value for key, value in optional.items() if value is not None}
-        request |= {"start": start, "author": author.strip() or default_author()}
-
-        def script() -> Script:
-            client = self._connected()
-            return (yield self._step(lambda control: follow(client, client.train(chosen, request), control)))
-
-        return self._run("retrain", "Train", script(), wait)
 
     def scene_closing(self) -> None:
         """Stop what would put its result into the scene that closes now. Trainings and saving go on."""

@@ -81,11 +81,6 @@ class Runner:
             raise FocalSegError(operation.error)
         return operation.result
 
-    def cancel_all(self) -> None:
-        """Ask every operation to stop."""
-        for operation in self.operations:
-            operation.cancel()
-
     def _next(self) -> tuple[Any, ...]:
         return self._events.get_nowait()
 

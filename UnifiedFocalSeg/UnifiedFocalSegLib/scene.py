@@ -37,6 +37,9 @@ def volume_geometry(volume) -> Geometry:
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     geometry = Geometry.from_ijk_to_ras(to_numpy(matrix), image.GetDimensions())
+    start = image.GetExtent()[::2]
+    if any(start):  # cut out by a filter; the matrix is that of voxel 0
+        geometry = geometry.part(start, tuple(a + n for a, n in zip(start, geometry.size, strict=True)))
     angle = geometry.largest_angle_error()
     if angle > _ANGLE_TOLERANCE_DEGREES:
         raise SceneError(
@@ -108,6 +111,18 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
     Raises:
         SceneError: the label map has another shape, or values that no class has.
     """
+    geometry = check_label(label, classes, volume)
+    node = empty_segmentation(volume, name or f"{volume.GetName()} segmentation")
+    add_layer(node, label, classes, geometry)
+    return node
+
+
+def check_label(label: np.ndarray, classes: Sequence[SegmentClass], volume) -> Geometry:
+    """Grid of `volume`, on which the label map lies.
+
+    Raises:
+        SceneError: the label map has another shape, or values that no class has.
+    """
     geometry = volume_geometry(volume)
     if label.shape != geometry.array_shape:
         raise SceneError(
@@ -123,19 +138,55 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
         raise SceneError(
             f"The label map holds the values {unknown}, but the task's classes have {[c.value for c in classes]}."
         )
+    return geometry
 
+
+def empty_segmentation(volume, name: str, *, hidden: bool = False):
+    """A new segmentation node without segments on the grid of `volume` and under its transform.
+
+    Args:
+        volume: the volume.
+        name: of the node, made unique.
+        hidden: in no list of nodes, and not saved with the scene; else it is put into the volume's study.
+    """
     scene = volume.GetScene()
-    node = scene.AddNewNodeByClass(
-        "vtkMRMLSegmentationNode", scene.GenerateUniqueName(name or f"{volume.GetName()} segmentation")
-    )
+    node = slicer.vtkMRMLSegmentationNode()
+    node.SetName(scene.GenerateUniqueName(name))
+    node.SetHideFromEditors(hidden)
+    node.SetSaveWithScene(not hidden)
+    scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-    # All segments share one label map ("layer"): no copy for each class, and none can overlap another.
+    representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+    node.GetSegmentation().SetSourceRepresentationName(representation)
+    if not hidden:
+        place_beside(node, volume)
+    return node
+
+
+def show_in_3d(node, visible: bool = True) -> None:
+    """Show a segmentation in 3D views, or hide it there; the surfaces are computed at once, on this thread."""
+    if visible:
+        node.CreateClosedSurfaceRepresentation()
+    display = node.GetDisplayNode()
+    if display is not None:
+        display.SetVisibility3D(visible)
+
+
+def add_layer(node, label: np.ndarray, classes: Sequence[SegmentClass], geometry: Geometry) -> None:
+    """Add a segment for each class to a segmentation; all of them share one label map ("layer").
+
+    So there is no copy for each class, and none can overlap another.
+
+    Args:
+        node: vtkMRMLSegmentationNode.
+        label: class values, uint8 ``[k, j, i]``; copied.
+        classes: the segments' values, names and colours.
+        geometry: the grid of `label`.
+    """
     layer = oriented_image(label, geometry)
     representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
-    segmentation = node.GetSegmentation()
-    segmentation.SetSourceRepresentationName(representation)
     for entry in classes:
         segment = slicer.vtkSegment()
         segment.SetName(entry.name)
@@ -144,9 +195,7 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
         if entry.terminology:
             segment.SetTag(segment.GetTerminologyEntryTagName(), entry.terminology)
         segment.AddRepresentation(representation, layer)
-        segmentation.AddSegment(segment)
-    place_beside(node, volume)
-    return node
+        node.GetSegmentation().AddSegment(segment)
 
 
 def labelmap_array(labelmap, volume) -> np.ndarray:

@@ -32,6 +32,73 @@ class _Layer:
     values: dict[int, int]
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """The voxels of a segmentation as they were, independent of the scene: `label` may be called on any thread.
+
+    Args:
+        geometry: grid of the volume, without its parent transform.
+        names: of segmentation and volume, for the sentences.
+        layers: copies of the segmentation's layers.
+    """
+
+    geometry: Geometry
+    names: tuple[str, str]
+    layers: tuple[_Layer, ...]
+
+    def label(self) -> np.ndarray:
+        """Class values on the grid, uint8 ``[k, j, i]``.
+
+        Raises:
+            SceneError: segments overlap or reach outside the volume.
+        """
+        segmentation, volume = self.names
+        result = np.zeros(self.geometry.array_shape, dtype=np.uint8)
+        overlapping = outside = 0
+        for layer in self.layers:
+            lookup = np.zeros(int(layer.array.max(initial=0)) + 1, dtype=np.uint8)
+            for inside, value in layer.values.items():
+                if inside < len(lookup):
+                    lookup[inside] = value
+            painted = lookup[layer.array]
+            target, part = _common_box(layer, result.shape)
+            outside += int(np.count_nonzero(painted)) - int(np.count_nonzero(painted[part]))
+            box = result[target]
+            new = painted[part]
+            overlapping += int(np.count_nonzero((box != 0) & (new != 0)))
+            np.copyto(box, new, where=new != 0)
+        if overlapping:
+            raise SceneError(
+                f"Segments of {segmentation} overlap in {overlapping} voxels, and a voxel can have only one class. "
+                "Remove the overlap (Segment Editor, Logical operators: Subtract), then save again."
+            )
+        if outside:
+            raise SceneError(
+                f"{outside} voxels of {segmentation} lie outside {volume} and would be lost. Choose the volume that "
+                "was segmented, or erase what lies outside it."
+            )
+        return result
+
+
+def take_snapshot(segmentation, volume, classes: Sequence[SegmentClass], *, others: str = "refused") -> Snapshot:
+    """Copy the voxels of a segmentation, on the main thread; the rest of the work is `Snapshot.label`'s.
+
+    Args:
+        segmentation, volume, classes: see `segmentation_to_label`.
+        others: what becomes of segments whose name is no class: ``"refused"`` or ``"ignored"``.
+
+    Raises:
+        SceneError: see `segmentation_to_label`, but for overlapping segments and those that reach outside.
+    """
+    geometry = volume_geometry(volume)
+    check_transform(volume)
+    check_transform(segmentation)
+    values = _class_values(segmentation, classes, ignore_others=others == "ignored")
+    source = _in_volume_space(_as_labelmaps(segmentation), segmentation, volume)
+    layers = _layers(source, values, geometry, segmentation, volume)
+    return Snapshot(geometry, (segmentation.GetName(), volume.GetName()), tuple(layers))
+
+
 def segmentation_to_label(segmentation, volume, classes: Sequence[SegmentClass]) -> tuple[np.ndarray, Geometry]:
     """Label map of a segmentation on the grid of a volume, with the class values of the task.
 
@@ -50,44 +117,18 @@ def segmentation_to_label(segmentation, volume, classes: Sequence[SegmentClass])
         SceneError: names that are no class of the task or that occur twice, overlapping segments, a grid that is not
             the volume's, segments that reach outside the volume, or a non-linear transform.
     """
-    geometry = volume_geometry(volume)
-    check_transform(volume)
-    check_transform(segmentation)
-    values = _class_values(segmentation, classes)
-    source = _in_volume_space(_as_labelmaps(segmentation), segmentation, volume)
-    result = np.zeros(geometry.array_shape, dtype=np.uint8)
-    overlapping = outside = 0
-    for layer in _layers(source, values, geometry, segmentation, volume):
-        lookup = np.zeros(int(layer.array.max(initial=0)) + 1, dtype=np.uint8)
-        for inside, value in layer.values.items():
-            if inside < len(lookup):
-                lookup[inside] = value
-        painted = lookup[layer.array]
-        target, part = _common_box(layer, result.shape)
-        outside += int(np.count_nonzero(painted)) - int(np.count_nonzero(painted[part]))
-        box = result[target]
-        new = painted[part]
-        overlapping += int(np.count_nonzero((box != 0) & (new != 0)))
-        np.copyto(box, new, where=new != 0)
-    if overlapping:
-        raise SceneError(
-            f"Segments of {segmentation.GetName()} overlap in {overlapping} voxels, and a voxel can have only one "
-            "class. Remove the overlap (Segment Editor, Logical operators: Subtract), then submit again."
-        )
-    if outside:
-        raise SceneError(
-            f"{outside} voxels of {segmentation.GetName()} lie outside {volume.GetName()} and would be lost. Choose "
-            "the volume that was segmented, or erase what lies outside it."
-        )
-    return result, geometry
+    snapshot = take_snapshot(segmentation, volume, classes)
+    return snapshot.label(), snapshot.geometry
 
 
-def _class_values(segmentation, classes: Sequence[SegmentClass]) -> dict[str, int]:
+def _class_values(segmentation, classes: Sequence[SegmentClass], *, ignore_others: bool = False) -> dict[str, int]:
     """Class value of each segment by segment id."""
     by_name = {c.name: c.value for c in classes}
     data = segmentation.GetSegmentation()
     ids = [data.GetNthSegmentID(index) for index in range(data.GetNumberOfSegments())]
     names = [data.GetSegment(i).GetName().strip() for i in ids]
+    if ignore_others:
+        return {i: by_name[n] for i, n in zip(ids, names, strict=True) if n in by_name}
     unknown = [n for n in dict.fromkeys(names) if n not in by_name]
     if unknown:
         raise SceneError(
@@ -150,7 +191,7 @@ def _layers(data, values: dict[str, int], geometry: Geometry, segmentation, volu
     layers = []
     for image, labels in shared.values():
         x0, x1, y0, y1, z0, z1 = image.GetExtent()
-        array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1)
+        array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1).copy()
         if not array.any():
             continue
         matrix = vtk.vtkMatrix4x4()

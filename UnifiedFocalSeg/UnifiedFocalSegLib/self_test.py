@@ -11,6 +11,7 @@ from .errors import SceneError
 from .geometry import Geometry, to_vtk
 from .nrrd import decode, encode
 from .scene import label_to_segmentation, volume_image
+from .scripting import OFFERED
 from .segmentation_export import segmentation_to_label
 
 _CLASSES = read_classes([{"value": 4, "name": "one"}, {"value": 2, "name": "two"}])
@@ -59,4 +60,17 @@ def unknown_segment_is_refused():
     raise AssertionError("the segment was not refused")
 
 
-CHECKS = (wire_keeps_voxels_and_grid, label_returns_to_the_same_voxels, unknown_segment_is_refused)
+def functions_for_scripts_are_there():
+    """`slicer.modules.unifiedfocalseg.logic()` has the functions of the Python logic."""
+    logic = slicer.modules.unifiedfocalseg.logic()
+    missing = [name for name in OFFERED if not callable(getattr(logic, name, None))]
+    if missing:
+        raise AssertionError(f"not there: {', '.join(missing)}")
+
+
+CHECKS = (
+    wire_keeps_voxels_and_grid,
+    label_returns_to_the_same_voxels,
+    unknown_segment_is_refused,
+    functions_for_scripts_are_there,
+)

@@ -10,8 +10,11 @@ import numpy as np
 from .client import BackendClient, Json
 from .errors import BackendError, OperationCancelled
 from .geometry import Geometry
+from .labels import KnownLabels
 from .nrrd import Body, decode
 from .operation import Control
+from .patches import Base, cut_out
+from .segmentation_export import Snapshot
 
 _ACTIVE = ("queued", "running")
 # How long the backend may hold an answer back while a job does not change; a cancel waits as long at most.
@@ -106,7 +109,12 @@ def follow(client: BackendClient, job: Json, control: Control, start: float = 0.
 
 
 def predict(
-    client: BackendClient, task: str, images: CaseImages, model_version: str | None, control: Control
+    client: BackendClient,
+    task: str,
+    images: CaseImages,
+    model_version: str | None,
+    control: Control,
+    known: KnownLabels,
 ) -> tuple[Json, Json, np.ndarray, Geometry]:
     """Segment a case; returns the case, the job's result, and the label map ``[k, j, i]`` with its grid."""
     case = send_case(client, task, images, control, 0.1)
@@ -114,37 +122,75 @@ def predict(
     result = follow(client, client.predict(task, case["id"], model_version), control, 0.1, 0.95)
     control.report(0.95, "Fetching the segmentation")
     label, geometry = decode(client.download(result["label"]))
+    known.remember(result["label"], label)
     return case, result, label, geometry
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """Where a segmentation came from, as far as its node says.
+
+    Args:
+        case: the case for which it was made, opened or saved.
+        model_version: that made it.
+        revision: it was last saved as or opened from.
+        base: hash of the label map of that revision.
+        prediction: hash of the model's result.
+    """
+
+    case: str | None = None
+    model_version: str | None = None
+    revision: str | None = None
+    base: str | None = None
+    prediction: str | None = None
+
+    def of_case(self, case: str) -> MadeFrom:
+        """Itself if it is of this case, else nothing: the node may have come from elsewhere."""
+        return self if self.case == case else MadeFrom()
 
 
 def save_revision(
     client: BackendClient,
     task: str,
     images: CaseImages,
-    label: np.ndarray,
+    snapshot: Snapshot,
     revision: Json,
-    made_from: tuple[str | None, str | None],
+    made_from: MadeFrom,
     control: Control,
+    known: KnownLabels,
 ) -> Json:
     """Append a label revision to the case of these images; returns it.
 
+    Only the changed box is sent if the segmentation was made from a label map of this case that is still here.
+
     Args:
-        label: uint8 ``[k, j, i]`` on the grid of `images`.
+        snapshot: the label map, on the grid of `images`.
         revision: classes, author, and optionally note and region.
-        made_from: case and model version of the segmentation that was corrected; the version is recorded only if
-            the case is the same.
+        made_from: where the segmentation came from; counts only if its case is the same.
+        known: label maps that the backend has; the saved one is added.
+
+    Raises:
+        SceneError: see `Snapshot.label`; nothing was sent then.
     """
+    label = snapshot.label()
     case = send_case(client, task, images, control, 0.6)
     control.report(0.6, "Saving the label")
-    stored = client.upload(Body(label, images.geometry))
+    source = made_from.of_case(case["id"])
+    base = next(
+        (Base(sha, found) for sha in (source.base, source.prediction) if (found := known.get(sha)) is not None), None
+    )
+    part, where, patch = cut_out(label, images.geometry, base)
+    stored = client.upload(Body(part, where))
     control.check()
     earlier = client.revisions(case["id"])
-    body = {**revision, "label": stored}
+    body = {**revision, "label": stored} | ({} if patch is None else {"patch": patch})
     if earlier:
-        body["parent"] = max(earlier, key=lambda r: r["number"])["id"]
-    from_case, model_version = made_from
-    if model_version and from_case == case["id"]:
-        body["model_version"] = model_version
+        own = [r["id"] for r in earlier if r["id"] == source.revision]
+        body["parent"] = own[0] if own else max(earlier, key=lambda r: r["number"])["id"]
+    if source.model_version:
+        body["model_version"] = source.model_version
     body.setdefault("origin", "corrected" if body.get("model_version") or earlier else "manual")
     # From here on the backend may have saved it, so a cancel no longer changes the outcome.
-    return client.add_revision(case["id"], body)
+    saved = client.add_revision(case["id"], body)
+    known.remember(saved["label"], label)
+    return saved

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from UnifiedFocalSegLib import backend_process, connection
+from UnifiedFocalSegLib import backend_process, connection, setup
 from UnifiedFocalSegLib.environment.places import ROOT_VARIABLE, site_packages
 from UnifiedFocalSegLib.errors import FocalSegError
 from UnifiedFocalSegLib.logic import FocalSegLogic
@@ -18,7 +18,7 @@ def module(scene, site, monkeypatch):
     """The module's logic on a computer without a backend."""
     monkeypatch.setenv(ROOT_VARIABLE, str(site.places.root))
     monkeypatch.delenv("UFSEG_PYTHON", raising=False)
-    for part in (backend_process, connection):
+    for part in (backend_process, setup):
         monkeypatch.setattr(part, "shipped", lambda: site.wanted)
     # A developer's checkout has a .venv, which is preferred.
     monkeypatch.setattr(connection, "default_python", backend_process.installed_python)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import qt
 
 from .backend_part import BackendPart
+from .cases_part import CasesPart
 from .correction_part import CorrectionPart
 from .example_part import ExamplePart
+from .models_part import ModelsPart
+from .review_part import ReviewPart
 from .segment_part import SegmentPart
 from .training_part import TrainingPart
 
@@ -26,11 +29,16 @@ class Panel:
 
     def __init__(self, ui, logic, parameters) -> None:
         self.ui, self.logic, self.parameters = ui, logic, parameters
-        self.backend = BackendPart(ui, logic, self._on_backend_ready)
+        self._closing = False
+        self.backend = BackendPart(ui, logic, self._on_backend_ready, self.update)
         self.segment = SegmentPart(self)
         self.example = ExamplePart(self)
+        self.review = ReviewPart(self)
         self.correction = CorrectionPart(self)
+        self.cases = CasesPart(self)
         self.training = TrainingPart(self)
+        self.models = ModelsPart(self)
+        self._parts = (self.review, self.correction, self.cases, self.training, self.models)
         logic.backend_changed.connect(self.update)
         self._timer = qt.QTimer()
         self._timer.setInterval(_DRAIN_MILLISECONDS)
@@ -40,25 +48,45 @@ class Panel:
 
     def use_parameters(self, parameters) -> None:
         """Take another scene's parameter node."""
+        self._closing = False
         self.parameters = parameters
         self.update()
 
     def enter(self) -> None:
         """The user opened the module: have the backend ready soon."""
         self.backend.start_if_set_up()
+        for part in self._parts:
+            part.enter()
         self.update()
 
+    def exit(self) -> None:
+        """The user opened another module: leave keys and views to it; work under way goes on."""
+        for part in self._parts:
+            part.exit()
+
+    def scene_closing(self) -> None:
+        """The scene closes: let go of its nodes, and stop what would put something into it."""
+        self._closing = True
+        self.logic.scene_closing()
+        for part in self._parts:
+            part.scene_closing()
+
     def update(self) -> None:
-        """Bring every control up to date."""
+        """Bring every control up to date; while the scene closes there is nothing that could be shown."""
+        if self._closing:
+            return
         self.backend.update()
-        for part in (self.segment, self.example, self.correction, self.training):
+        for part in (self.segment, self.example, *self._parts):
             part.update()
 
     def close(self) -> None:
         """Stop everything; the panel goes away."""
         self._timer.stop()
+        for part in self._parts:
+            part.close()
+        self.backend.close()
         self.logic.backend_changed.disconnect(self.update)
-        self.logic.close()
+        self.logic.close(finish_trainings=self.training.goes_on)
 
     def _on_backend_ready(self) -> None:
         self.segment.refresh_tasks()

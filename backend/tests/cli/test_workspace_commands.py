@@ -94,3 +94,12 @@ def test_cases_refused_for_one_reason_are_named_together_and_leave_nothing(
     assert "6 cases were refused." in done.stderr
     assert done.stderr.count("There is no class named 'liver'") == 1
     assert len(ufseg("cases", "list", "Bones", "--workspace", tmp_path).stdout.splitlines()) == 1
+
+
+def test_an_import_tells_programs_how_far_it_is(ufseg: Run, workspace: Path, phantom: Path) -> None:
+    done = ufseg("cases", "import", "Phantom", phantom, "--json", "--workspace", workspace)
+    assert done.returncode == 0, done.stderr
+    *steps, outcome = map(json.loads, done.stdout.splitlines())
+    assert [step["done"] for step in steps] == list(range(outcome["of"] + 1))
+    assert outcome["imported"] == outcome["of"] > 0
+    assert outcome["refused"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from workspace_samples import CLASSES, GRID, add_case, add_label, add_task, fill, sample, subjects
 
 from ufseg.engine.engine import Engine
@@ -119,6 +120,26 @@ def test_a_given_version_can_be_asked_for_a_prediction(engine: Engine, workspace
     job = engine.wait(engine.submit_prediction(task.id, request).id, 120)
     assert job.result is not None, job.error
     assert job.result["model_version"] == first.id
+
+
+def test_training_can_go_on_from_any_version_of_the_task(engine: Engine, workspace: Workspace) -> None:
+    task = fill(workspace, "from an earlier one", training=2, validation=0)
+    _train(engine, task, epochs=10)
+    first = workspace.models.require_promoted(task.id)
+    second = _train(engine, task, epochs=10, start="scratch")
+    assert second.result is not None, second.error
+    workspace.models.promote(task.id, second.result["model_version"], "newer", "me")
+    third = _train(engine, task, epochs=10, start=first.id)
+    assert third.result is not None, third.error
+    assert third.result["continued"]
+    assert workspace.models.get(third.result["model_version"]).parent == first.id
+    other = fill(workspace, "another", training=1, validation=0)
+    with pytest.raises(InputError, match="belongs to another task"):
+        engine.submit_training(other.id, TrainingRequest(start=first.id))
+    with pytest.raises(NotFoundError, match="0000"):
+        engine.submit_training(other.id, TrainingRequest(start="0" * 16))
+    with pytest.raises(ValidationError):
+        TrainingRequest(start="the one of last week")
 
 
 def test_another_loss_can_be_chosen_and_an_unknown_one_is_named(engine: Engine, workspace: Workspace) -> None:

@@ -104,8 +104,9 @@ class ServiceProcess:
             self.submit(self.add_case(task, n, subject), sample(n).label)
         return dict(self.get(f"/tasks/{task['id']}"))
 
-    def train(self, task: Json, seconds: float, **options: Any) -> Json:
-        return self.post(f"/tasks/{task['id']}/trainings", {"budget_seconds": seconds, "author": "me"} | options)
+    def train(self, task: Json, seconds: float | None = None, **options: Any) -> Json:
+        budget = {} if seconds is None else {"budget_seconds": seconds}
+        return self.post(f"/tasks/{task['id']}/trainings", {"author": "me"} | budget | options)
 
     def wait(self, job: Json, seconds: float = 60) -> Json:
         """The job once it has ended, by long polls."""

@@ -14,7 +14,7 @@ from workspace_samples import sample, subjects
 def test_the_loop(service: ServiceProcess) -> None:
     task = service.fill("loop", training=3, validation=3)
     assert task["cases"] == {"total": 6, "training": 3, "validation": 3, "unlabelled": 0}
-    first = service.wait(service.train(task, 2))
+    first = service.wait(service.train(task, epochs=60))
     assert first["state"] == "succeeded", first["error"]
     assert first["progress"]["fraction"] == 1
     assert first["result"]["promoted"]

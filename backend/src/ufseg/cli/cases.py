@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typing_extensions import Self
 
 from ufseg.cli.console import ProgressDisplay, WorkspaceOption, default_workspace, err, out, print_table
 from ufseg.cli.tasks import open_workspace
@@ -36,6 +39,9 @@ def import_cases(
     task: Annotated[str, typer.Argument(help="Name or id of the task.")],
     dataset: Annotated[Path, typer.Argument(help="Folder with images/ and labels/, or with a dataset.json.")],
     author: Annotated[str, typer.Option(help="Who made the label maps.")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell the progress and the outcome as lines of JSON, for programs.")
+    ] = False,
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008
 ) -> None:
     """Add the cases of a dataset folder with their label maps.
@@ -46,10 +52,12 @@ def import_cases(
     from ufseg.workspace.importing import import_case
 
     found = read_dataset(dataset)
-    for sentence in found.warnings:
-        err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    if not as_json:
+        for sentence in found.warnings:
+            err.print(sentence, markup=False, highlight=False, soft_wrap=True)
     refused: dict[str, list[str]] = {}
-    with open_workspace(workspace) as opened, ProgressDisplay("import") as show:
+    display = _JsonDisplay(len(found.cases)) if as_json else ProgressDisplay("import")
+    with open_workspace(workspace) as opened, display as show:
         task_id = opened.tasks.find(task).id
         for index, case in enumerate(found.cases):
             show(Progress(index / len(found.cases), case.id))
@@ -59,12 +67,34 @@ def import_cases(
                 refused.setdefault(str(error), []).append(case.id)
         show(Progress(1.0, "done"))
     count = sum(map(len, refused.values()))
+    if as_json:
+        reasons_of = [{"cases": ids, "reason": reason} for reason, ids in refused.items()]
+        imported = {"imported": len(found.cases) - count, "of": len(found.cases), "refused": reasons_of}
+        typer.echo(json.dumps(imported | {"warnings": list(found.warnings)}))
+        raise typer.Exit(1 if refused else 0)
     out.print(f"{len(found.cases) - count} of {len(found.cases)} cases imported.", markup=False)
     if refused:
         reasons = " | ".join(f"{', '.join(ids)}: {sentence}" for sentence, ids in refused.items())
         raise DatasetError(
             f"{count} case{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} refused. {reasons}"
         )
+
+
+class _JsonDisplay:
+    """Says how many of the cases are done, in place of `ProgressDisplay`."""
+
+    def __init__(self, cases: int) -> None:
+        self._cases = cases
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def __call__(self, progress: Progress) -> None:
+        typer.echo(json.dumps({"done": round(progress.fraction * self._cases), "of": self._cases}))
+        sys.stdout.flush()
 
 
 @app.command()

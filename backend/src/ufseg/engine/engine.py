@@ -14,7 +14,7 @@ from ufseg.engine.kept import checkpoint_step
 from ufseg.engine.lane import Lane, LaneJob
 from ufseg.engine.predictions import Prediction, resolve
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
-from ufseg.engine.trainings import Training, require_training_cases
+from ufseg.engine.trainings import Training, require_start, require_training_cases
 from ufseg.errors import BusyError, ConflictError
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.records import Job, JobKind
@@ -100,13 +100,15 @@ class Engine:
         """Queue a training.
 
         Raises:
-            NotFoundError: no such task.
+            NotFoundError: no such task, or no such version to start from.
+            InputError: the version to start from belongs to another task.
             ConflictError: it has no labelled training case.
             BusyError: too many trainings are waiting.
             StorageError: the job cannot be saved.
         """
         self._require_room("training")
         require_training_cases(self._workspace, task_id)
+        require_start(self._workspace, task_id, request.start)
         return self._submit(task_id, "training", request.model_dump(mode="json"))
 
     def submit_prediction(self, task_id: str, request: PredictionRequest) -> Job:

@@ -20,7 +20,8 @@ class TrainingChoice(BaseModel):
 
     Args:
         promoted: id of the version in use, None if there was none.
-        continued: whether training starts from its weights.
+        continued: whether training starts from the weights of a version: `initial`, or else the one in use.
+        initial: id of another version than the one in use to start from.
         training, validation: ids of the label revisions.
         classes: of the task.
         new_cases: ids of the cases whose newest label the promoted version has not seen.
@@ -36,6 +37,7 @@ class TrainingChoice(BaseModel):
     classes: tuple[ClassEntry, ...]
     new_cases: tuple[str, ...]
     notes: tuple[str, ...]
+    initial: str | None = None
 
 
 def read_choice(folder: Path) -> TrainingChoice | None:

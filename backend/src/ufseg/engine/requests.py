@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
@@ -19,7 +17,8 @@ class TrainingRequest(BaseModel):
         budget_seconds: time for the optimisation; the default is a minute.
         epochs: train for so many epochs instead.
         loss: a name of `ufseg.losses` and options; None takes the asymmetric Unified Focal loss.
-        start: ``"promoted"`` goes on from the version in use (from scratch if there is none), ``"scratch"`` does not.
+        start: ``"promoted"`` goes on from the version in use (from scratch if there is none), ``"scratch"`` does not,
+            and the id of a version of the task goes on from that one.
         seed: of every random choice.
         author: who asked.
         note: why.
@@ -30,7 +29,7 @@ class TrainingRequest(BaseModel):
     budget_seconds: float | None = Field(default=None, gt=0, le=30 * 86400)
     epochs: int | None = Field(default=None, ge=1, le=1_000_000)
     loss: Loss | None = None
-    start: Literal["promoted", "scratch"] = "promoted"
+    start: str = Field(default="promoted", pattern=r"^(promoted|scratch|[0-9a-f]{16})$")
     seed: int = Field(default=0, ge=0, lt=2**31)
     author: str = Field(default="", max_length=200)
     note: str = Field(default="", max_length=10_000)

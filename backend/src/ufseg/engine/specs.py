@@ -31,6 +31,7 @@ class TrainingSpec(Spec):
         revisions: ids of the label revisions of `training`.
         promoted: folder of the version in use, to be scored beside the candidate; None if there is none.
         continue_from_promoted: start from its weights and keep its plan.
+        initial: folder of another version from whose weights to start, keeping its plan; None if there is none.
         output: folder that the model is written to.
         checkpoint: file that the state of the training is written to now and then, or None.
         checkpoint_seconds: time between two checkpoints.
@@ -66,6 +67,7 @@ class TrainingSpec(Spec):
     checkpoint_seconds: float = 60.0
     resume: bool | Literal["if possible"] = False
     prepared: Path | None = None
+    initial: Path | None = None
     new_cases: tuple[str, ...] = ()
     schedule: ScheduleName = "one-cycle"
     deep_supervision: bool = True

@@ -82,7 +82,7 @@ def run_training(
     """
     start = time.monotonic()
     ranks = ranks or Ranks()
-    continued = spec.promoted if spec.continue_from_promoted else None
+    continued = spec.initial or (spec.promoted if spec.continue_from_promoted else None)
     before = () if continued is None else read_description(continued).mirror
     mirror = tuple(axis for axis in PATIENT_AXES if axis in (*spec.mirror, *before))
     settings = _settings(spec, mirror)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ufseg.engine.kept import CHECKPOINT_FILE, TrainingChoice, checkpoint_step, read_choice, write_choice
 from ufseg.engine.requests import TrainingRequest
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
-from ufseg.errors import ConflictError
+from ufseg.errors import ConflictError, InputError
 from ufseg.evaluation.summary import summarise
 from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
@@ -43,6 +43,21 @@ def require_training_cases(workspace: Workspace, task_id: str) -> list[LabelRevi
             "Label cases of other subjects first."
         )
     return revisions
+
+
+def require_start(workspace: Workspace, task_id: str, start: str) -> ModelVersion | None:
+    """The version from which a training is to go on by its id; None for ``"promoted"`` and ``"scratch"``.
+
+    Raises:
+        NotFoundError: no such version.
+        InputError: it is of another task.
+    """
+    if start in ("promoted", "scratch"):
+        return None
+    version = workspace.models.get(start)
+    if version.task != task_id:
+        raise InputError(f"The model version {start} belongs to another task than {task_id}. Give one of its own.")
+    return version
 
 
 class Training:
@@ -84,7 +99,8 @@ class Training:
             validation=self._files(choice.validation),
             revisions=choice.training,
             promoted=None if choice.promoted is None else workspace.model_folder(choice.promoted),
-            continue_from_promoted=choice.continued,
+            continue_from_promoted=choice.continued and choice.initial is None,
+            initial=None if choice.initial is None else workspace.model_folder(choice.initial),
             loss=self._request.loss,
             budget_seconds=self._request.budget_seconds,
             epochs=self._request.epochs,
@@ -142,7 +158,7 @@ class Training:
         store = self._workspace.store
         new = NewVersion(
             task=self._job.task,
-            parent=choice.promoted if found.continued else None,
+            parent=(choice.initial or choice.promoted) if found.continued else None,
             weights=store.adopt(self._model / WEIGHTS_FILE, ".safetensors"),
             description=store.adopt(self._model / DESCRIPTION_FILE, ".json"),
             plan=description.plan,
@@ -169,30 +185,34 @@ class Training:
         workspace = self._workspace
         revisions = require_training_cases(workspace, task.id)
         promoted = workspace.models.promoted(task.id)
+        named = require_start(workspace, task.id, self._request.start)
+        base = promoted if named is None else named
         self._notes = []
+        continued = self._continues(task, base)
         choice = TrainingChoice(
             promoted=None if promoted is None else promoted.id,
-            continued=self._continues(task, promoted),
+            continued=continued,
             training=tuple(r.id for r in revisions),
             validation=tuple(r.id for r in workspace.revisions.latest(task.id, "validation")),
             classes=task.classes,
-            new_cases=_new_cases(revisions, promoted),
+            new_cases=_new_cases(revisions, base),
             notes=tuple(self._notes),
+            initial=named.id if continued and named is not None else None,
         )
         # A checkpoint without its choice belongs to nothing.
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         write_choice(self._folder, choice)
         return choice
 
-    def _continues(self, task: Task, promoted: ModelVersion | None) -> bool:
-        if promoted is None or self._request.start == "scratch":
+    def _continues(self, task: Task, base: ModelVersion | None) -> bool:
+        if base is None or self._request.start == "scratch":
             return False
-        old = {(e.value, e.name) for e in promoted.classes}
+        old = {(e.value, e.name) for e in base.classes}
         added = [e.name for e in task.classes if (e.value, e.name) not in old]
         if added:
             self._notes.append(
                 f"The task has gained the class{'es' if len(added) > 1 else ''} {', '.join(added)} since version "
-                f"{promoted.number}, so the network has other outputs and was trained from scratch."
+                f"{base.number}, so the network has other outputs and was trained from scratch."
             )
         return not added
 
@@ -214,9 +234,9 @@ class Training:
         return tuple(files)
 
 
-def _new_cases(revisions: Sequence[LabelRevision], promoted: ModelVersion | None) -> tuple[str, ...]:
-    """Cases whose newest revision the promoted version has not seen."""
-    seen = set() if promoted is None else set(promoted.trained_on)
+def _new_cases(revisions: Sequence[LabelRevision], base: ModelVersion | None) -> tuple[str, ...]:
+    """Cases whose newest revision the version has not seen from which the training may go on."""
+    seen = set() if base is None else set(base.trained_on)
     return tuple(r.case for r in revisions if r.id not in seen)
 
 

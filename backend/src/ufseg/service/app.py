@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
@@ -39,6 +39,7 @@ def create_app(
     max_file_bytes: int = MAX_FILE_BYTES,
     model_folders: Sequence[Path] = (),
     spool: Spool | None = None,
+    asked: Callable[[], None] | None = None,
 ) -> ASGIApp:
     """The service as an ASGI application.
 
@@ -50,6 +51,7 @@ def create_app(
         max_file_bytes: largest file that may be uploaded.
         model_folders: where finished models are looked for, beside the usual places.
         spool: where programs of this machine hand over files; None if only the network may.
+        asked: called at each request with a valid token.
     """
     app = FastAPI(
         title="UnifiedFocalSeg",
@@ -77,4 +79,4 @@ def create_app(
         app.include_router(router)
     document(app)
     protected = Access(app, Keys(token, workspace.tokens), hosts, max_file_bytes)
-    return Observation(protected, RequestMetrics(registry))
+    return Observation(protected, RequestMetrics(registry), asked)

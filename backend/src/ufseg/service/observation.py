@@ -6,6 +6,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,11 +43,13 @@ class Observation:
     Args:
         app: what is observed, access control included.
         metrics: where counts and times go.
+        asked: called at each request with a valid token.
     """
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, asked: Callable[[], None] | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._asked = asked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on and note."""
@@ -74,6 +77,8 @@ class Observation:
         route = getattr(scope.get("route"), "path", "none")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.note(method, route, seen.status, seconds)
+        if self._asked is not None and seen.holder is not None:
+            self._asked()
         level = logging.DEBUG if method in _QUIET and seen.status < 400 else logging.INFO
         ids = {k: v for k, v in scope.get("path_params", {}).items() if isinstance(v, str) and _ID.fullmatch(v)}
         more = {"method": method, "route": route, "status": seen.status, "seconds": round(seconds, 4)}

@@ -24,6 +24,7 @@ from ufseg._version import __version__
 from ufseg.engine.engine import Engine
 from ufseg.service.app import MAX_FILE_BYTES, create_app
 from ufseg.service.job_log import JobLog
+from ufseg.service.left_behind import FINISH_TRAININGS, LeftBehind
 from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
 from ufseg.service.logs import start_logging
 from ufseg.service.spool import Spool
@@ -36,6 +37,7 @@ _GRACE_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 120
 _THREADS = 8
 _SWITCH_SECONDS = 0.0005
+_LAST_BYTES = 256
 
 
 def serve(
@@ -50,6 +52,9 @@ def serve(
     max_file_bytes: int = MAX_FILE_BYTES,
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
+
+    If the last line of standard input was ``finish trainings``, trainings under way are finished first; see
+    `ufseg.service.left_behind`.
 
     The first and only line on standard output is JSON with url, token, version, pid; on loopback also spool, the folder
     for files by reference; with TLS also fingerprint, the SHA-256 of the certificate.
@@ -84,6 +89,8 @@ def serve(
         with Engine(opened, device, warm=True, resume=True) as engine, _spool(host) as spool:
             token = secrets.token_urlsafe(32)
             JobLog(engine)
+            left = LeftBehind(engine, opened.folder)
+            left.remove_address()
             app = create_app(
                 opened,
                 engine,
@@ -92,6 +99,7 @@ def serve(
                 max_file_bytes=max_file_bytes,
                 model_folders=model_folders,
                 spool=spool,
+                asked=left.asked,
             )
             server = uvicorn.Server(
                 uvicorn.Config(
@@ -110,7 +118,9 @@ def serve(
                 )
             )
 
-            def end() -> None:
+            def end(last_line: bytes) -> None:
+                if last_line == FINISH_TRAININGS:
+                    _stay(left, hello, server)
                 _log.info("standard input has ended, and so does the service")
                 # First the jobs, so that requests that wait for one get their answer.
                 engine.close()
@@ -149,13 +159,22 @@ async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
     await server.serve(sockets=[listening])
 
 
-def _when_stdin_ends(end: Callable[[], None]) -> None:
+def _when_stdin_ends(end: Callable[[bytes], None]) -> None:
+    said = b""
     try:
-        while os.read(0, 65536):
-            pass
+        while piece := os.read(0, 65536):
+            said = (said + piece)[-_LAST_BYTES:]
     except OSError as error:  # there is no standard input, so it has ended
         _log.info("standard input cannot be read: %s", error.strerror)
-    end()
+    end(said.rstrip(b"\r\n").rpartition(b"\n")[2])
+
+
+def _stay(left: LeftBehind, hello: dict[str, object], server: uvicorn.Server) -> None:
+    try:
+        left.stay(hello, lambda: server.should_exit)
+        left.remove_address()
+    except OSError as error:  # nobody could find it, so it ends; trainings go on at the next start
+        _log.warning("the address cannot be left in the workspace: %s", error.strerror)
 
 
 def _load_slow_libraries() -> None:

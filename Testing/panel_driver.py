@@ -1,0 +1,70 @@
+"""Driving the panel in the test shell as a user would."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+# A label that has grown tells its layout, that tells the one around it, and so on, each in a round of events.
+_LAYOUT_LEVELS = 8
+
+
+def until(condition, seconds: float = 300.0) -> float:
+    """Run Qt's events until `condition()` holds; returns the longest time that one round of them took."""
+    import qt
+
+    deadline, longest = time.monotonic() + seconds, 0.0
+    while not condition():
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        begin = time.monotonic()
+        qt.QApplication.processEvents()
+        longest = max(longest, time.monotonic() - begin)
+        time.sleep(0.002)
+    return longest
+
+
+def start_backend(widget) -> None:
+    widget.ui.pythonPathLineEdit.setCurrentPath(sys.executable)
+    widget.ui.backendButton.click()
+    until(lambda: widget.panel.backend.problem == "")
+    until(lambda: not widget.logic.operations)
+
+
+def in_the_dark():
+    """Give the application a dark theme; returns what takes it back."""
+    import qt
+
+    application = qt.QApplication.instance()
+    light, dark = application.palette(), qt.QPalette(qt.QColor(53, 53, 53), qt.QColor(53, 53, 53))
+    roles = qt.QPalette
+    dark.setColor(roles.Base, qt.QColor(35, 35, 35))
+    for role in (roles.WindowText, roles.Text, roles.ButtonText, roles.ToolTipText):
+        dark.setColor(role, qt.QColor(230, 230, 230))
+        dark.setColor(roles.Disabled, role, qt.QColor(127, 127, 127))
+    application.setPalette(dark)
+    return lambda: application.setPalette(light)
+
+
+def picture(widget, name: str, folder: Path, height: int = 0, part=None) -> None:
+    """Render the panel, or a dialog, to a file; set UFSEG_PICTURES to a folder to keep it.
+
+    Args:
+        widget: module widget or dialog.
+        name: of the file.
+        folder: where it goes if nobody wants to keep it.
+        height: pixels from the top; all if 0.
+        part: the panel inside it that alone is wanted.
+    """
+    import qt
+
+    shown = widget if hasattr(widget, "grab") else widget.parent
+    for _ in range(_LAYOUT_LEVELS):
+        qt.QApplication.processEvents()
+        if shown is not widget:  # as high as its texts need, as in the application, where it can be scrolled
+            shown.resize(shown.width, shown.layout().totalHeightForWidth(shown.width))
+    target = Path(os.environ.get("UFSEG_PICTURES", folder)) / name
+    wanted = part or shown
+    area = qt.QRect(0, 0, wanted.width, height or wanted.height)
+    assert wanted.grab(area).save(str(target))

@@ -1,0 +1,113 @@
+"""From a volume to a segmentation in the scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .case_nodes import (
+    CASE,
+    IMAGE_ROLE,
+    MODEL_VERSION,
+    PREDICTION,
+    TASK,
+    as_list,
+    case_images,
+    check_channels,
+    check_unchanged,
+    is_present,
+    stamp,
+)
+from .classes import read_classes
+from .client import BackendClient, Json
+from .errors import BackendError, SceneError
+from .operation import Operation, Script
+from .replacing import check_output, keep_copy, replace_content
+from .scene import label_to_segmentation, show_in_3d
+from .steps import predict
+
+
+class Segmenting:
+    """Part of the logic: segmenting. Needs `Connection` beside it."""
+
+    def segment(
+        self,
+        volume: Any,
+        task: str | Json,
+        *,
+        model_version: str | None = None,
+        subject: str | None = None,
+        name: str | None = None,
+        output: Any = None,
+        show_3d: bool = False,
+        wait: bool = False,
+    ) -> Operation:
+        """Segment a volume with the task's model; result: the segmentation node, a new one if `output` is None.
+
+        The backend is started if none runs.
+
+        Args:
+            volume: volume node, or a list of them in the order of the task's channels.
+            task: task, or its name or id.
+            model_version: id of a version other than the promoted one.
+            subject: who was imaged; see `identity` if None.
+            name: of the segmentation, "<volume> segmentation" if None.
+            output: segmentation node whose content is replaced. What it held stays in the scene as a hidden copy,
+                "<name> before".
+            show_3d: show the result in 3D views too.
+            wait: block until done.
+        """
+        volumes = as_list(volume)
+        title = f"Segment {volumes[0].GetName()}"
+
+        def script() -> Script:
+            if output is not None:
+                check_output(output)
+            images, before = case_images(volumes, subject), stamp(volumes)
+            client = yield from self._started()
+            details = yield self._step(lambda _control: find_task(client, task))
+            check_channels(images, details)
+            case, result, label, geometry = yield self._step(
+                lambda control: predict(client, details["id"], images, model_version, control, self.known)
+            )
+            check_unchanged(volumes, before, title)
+            difference = images.geometry.difference(geometry)
+            if difference is not None:
+                raise SceneError(
+                    f"The backend's label map and {volumes[0].GetName()} lie on different grids: {difference}. "
+                    "Nothing was put into the scene; please report this."
+                )
+            classes = read_classes(details["classes"])
+            if output is not None and is_present(output):
+                node = output
+                keep_copy(node)
+                replace_content(node, label, classes, volumes[0])
+            else:  # also where the user has deleted it meanwhile
+                node = label_to_segmentation(label, classes, volumes[0], name)
+            node.SetAttribute(TASK, details["id"])
+            node.SetAttribute(CASE, case["id"])
+            node.SetAttribute(MODEL_VERSION, result["model_version"])
+            node.SetAttribute(PREDICTION, result["label"])
+            for image in volumes:
+                node.AddNodeReferenceID(IMAGE_ROLE, image.GetID())
+            if show_3d:
+                show_in_3d(node)
+            return node
+
+        return self._run("segment", title, script(), wait)
+
+
+def find_task(client: BackendClient, task: str | Json) -> Json:
+    """A task by itself, its id or its name.
+
+    Raises:
+        BackendError: there is none, with the names that there are.
+    """
+    if not isinstance(task, str):
+        return client.task(str(task["id"]))
+    known = client.tasks()
+    found = next((t for t in known if t["id"] == task), None) or next((t for t in known if t["name"] == task), None)
+    if found is None:
+        names = ", ".join(f"“{t['name']}”" for t in known)
+        there = f"There are: {names}." if known else "There are none yet; create one, or install a finished model."
+        raise BackendError(f"There is no task “{task}”. {there}", "NotFoundError", 404)
+    return found
