@@ -51,7 +51,7 @@ def test_the_whole_module_is_installed(installed):
     source = REPOSITORY / "UnifiedFocalSeg"
     wanted = files(source) - {"CMakeLists.txt"}
     assert {name for name in files(installed) if not name.startswith("UnifiedFocalSegBackend/")} == wanted
-    assert {Path(name).suffix for name in wanted} == {".py", ".ui", ".png"}
+    assert {Path(name).suffix for name in wanted} == {".py", ".ui", ".png", ".nrrd"}
     for name in wanted:
         assert (installed / name).read_bytes() == (source / name).read_bytes()
 

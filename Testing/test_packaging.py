@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MODULE = REPOSITORY / "UnifiedFocalSeg"
 LIBRARY = sorted((MODULE / "UnifiedFocalSegLib").rglob("*.py"))
 # Slicer has these; anything else would have to be installed into its Python, which breaks installations.
-ALLOWED = {"numpy", "requests", "slicer", "vtk", "UnifiedFocalSegLib"}
+ALLOWED = {"numpy", "requests", "slicer", "vtk", "SampleData", "UnifiedFocalSegLib"}
 
 
 def listed(variable: str) -> set[str]:

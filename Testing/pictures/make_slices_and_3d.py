@@ -21,9 +21,11 @@ sys.path[:0] = [str(REPOSITORY / "UnifiedFocalSeg"), str(REPOSITORY / "Testing")
 import numpy as np  # noqa: E402
 import SimpleITK as sitk  # noqa: E402
 from matplotlib import image as png  # noqa: E402
+
 from slicer_shell.boot import boot  # noqa: E402
 
-TILE = 320
+TILE = 320  # pixels
+WIDTH = 40.0  # mm, of a slice tile
 MODEL = "hippocampus-mri"
 
 
@@ -65,6 +67,7 @@ def tiles(volume, segmentation) -> np.ndarray:
     """Axial, coronal, sagittal and 3D beside each other."""
     import slicer.util
     import vtk
+
     from pictures.views import SliceView, ThreeDView
 
     display = segmentation.GetDisplayNode()
@@ -82,7 +85,7 @@ def tiles(volume, segmentation) -> np.ndarray:
     pictures = []
     for orientation in ("Axial", "Coronal", "Sagittal"):
         view = SliceView(volume, orientation, (TILE, TILE))
-        view.go_to(ras)
+        view.zoom(max(view.node.GetFieldOfView()[:2]) / WIDTH, ras)
         pictures.append(view.picture())
         view.close()
     segmentation.CreateClosedSurfaceRepresentation()

@@ -99,8 +99,12 @@ class SliceView(View):
         mapper.SetInputConnection(self.logic.GetImageDataConnection())
         actor = vtk.vtkActor2D()
         actor.SetMapper(mapper)
-        actor.GetProperty().SetDisplayLocationToBackground()
-        self.renderer.AddViewProp(actor)
+        # In a layer of its own: segments that are half transparent are blended with what is drawn already.
+        behind = vtk.vtkRenderer()
+        behind.AddViewProp(actor)
+        self.window.SetNumberOfLayers(2)
+        self.renderer.SetLayer(1)
+        self.window.AddRenderer(behind)
 
     def go_to(self, ras: tuple[float, float, float]) -> None:
         """Show the slice through a point."""
