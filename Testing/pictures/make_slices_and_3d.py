@@ -25,7 +25,7 @@ from matplotlib import image as png  # noqa: E402
 from slicer_shell.boot import boot  # noqa: E402
 
 TILE = 320  # pixels
-WIDTH = 40.0  # mm, of a slice tile
+WIDTH = 46.0  # mm, of a slice tile
 MODEL = "hippocampus-mri"
 
 
