@@ -20,7 +20,7 @@ demo: $(VENV)/.demo
 test: export OMP_WAIT_POLICY = PASSIVE
 test: $(VENV)/.test lint
 	cd backend && $(BIN)/python -m pytest -n 2 --dist worksteal
-	$(BIN)/python -m pytest Testing
+	$(BIN)/python -m pytest Testing -n 2 --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check $(SOURCES)

@@ -101,7 +101,7 @@ def test_a_backend_on_another_computer(widget, server, scene, tmp_path):
     said = connect(widget, address=hello["url"])
     assert "is not trusted by this computer" in said
     assert hello["fingerprint"] in said.replace(" ", ":"), "so that it can be compared"
-    picture(widget, "test-shell-remote-refused.png", tmp_path)
+    picture(widget, "test-shell-remote-refused.png", tmp_path, height=420)
     said = connect(widget, fingerprint="AB:" * 31 + "CD")
     assert "another certificate than the one whose fingerprint you entered" in said
     said = connect(widget, fingerprint=hello["fingerprint"][:-3])
@@ -119,7 +119,7 @@ def test_a_backend_on_another_computer(widget, server, scene, tmp_path):
     ui.applyButton.click()
     until(lambda: not widget.logic.operations)
     assert ui.segmentationSelector.currentNode().GetName() == "T1 segmentation"
-    picture(widget, "test-shell-remote.png", tmp_path)
+    picture(widget, "test-shell-remote.png", tmp_path, part=ui.BackendSettingsPanel)
 
     widget.panel.backend._watch.setInterval(100)
     process.kill()

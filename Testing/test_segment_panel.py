@@ -133,7 +133,7 @@ def test_a_selector_for_each_channel(widget, scene, tmp_path):
     assert "Choose an input volume" in ui.applyButton.toolTip
 
 
-def test_nothing_keeps_the_gui_thread(widget, scene, stalls):
+def test_nothing_keeps_the_gui_thread(widget, scene, stalls, tmp_path):
     """The bound of 50 ms for every slot while a large volume is segmented and a model is trained."""
     ui = widget.ui
     image, label, geometry = phantom.study(0)
@@ -160,6 +160,8 @@ def test_nothing_keeps_the_gui_thread(widget, scene, stalls):
         ui.taskSelector.setCurrentIndex(ui.taskSelector.findText("Phantom MRI"))
         until(lambda: ui.applyButton.enabled)
         ui.applyButton.click()
+        until(lambda: ui.segmentProgressBar.value > 100)
+        picture(widget, "test-shell-segmenting.png", tmp_path, height=420)
         until(lambda: ui.applyButton.text == "Segment")
         ui.trainButton.click()
         idle(widget)

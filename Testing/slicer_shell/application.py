@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 import types
@@ -18,6 +19,8 @@ def install(log: str | None = None):
     boot(log)
     if "qt" in sys.modules:
         return sys.modules["qt"]
+    # PySide may crash where Python's collector frees cycles of widgets, at whatever moment that is. Cycles are few.
+    gc.disable()
     qt = pythonqt.build()
     # The .ui file connects the scene by its C++ type, which PySide's signals do not have; qMRMLWidget does it instead.
     qt.qInstallMessageHandler(lambda _kind, _context, text: None if "connect:" in text else print(text))
@@ -35,6 +38,10 @@ def install(log: str | None = None):
     slicer.qSlicerScriptedLoadableModuleWidget = qSlicerScriptedLoadableModuleWidget
     slicer.app.topLevelWidgets = list  # no main window: keys belong to the panel's own window
     return qt
+
+
+# Panels live as long as the process, for the same reason.
+_opened: list = []
 
 
 class LoadedModule:
@@ -74,6 +81,7 @@ class LoadedModule:
         """The panel, set up but not entered if nobody has asked for it yet."""
         if self.widget is None:
             self.widget = self._widget_class()
+            _opened.append(self.widget)
             self.widget.setup()
         return slicer.qSlicerScriptedLoadableModuleWidget(self.widget)
 

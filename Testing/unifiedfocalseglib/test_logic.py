@@ -80,6 +80,7 @@ class TestLoop:
         assert version == logic.fetch("task", trained_task["id"], wait=True).result["promoted"]
 
         paint(node, volume, "dark", label == 4)
+        paint(node, volume, "bright", painted(node, volume, "bright") & (label != 4))
         first = logic.submit_correction(node, author="tester", note="lower pole", wait=True).result
         paint(node, volume, "bright", label == 1)
         second = logic.submit_correction(node, author="tester", wait=True).result

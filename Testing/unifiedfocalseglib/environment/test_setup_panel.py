@@ -11,6 +11,7 @@ import pytest
 from panel_driver import picture, until
 from slicer_shell.application import LoadedModule, install
 from UnifiedFocalSegLib import backend_process, setup
+from UnifiedFocalSegLib.environment import Wanted
 from UnifiedFocalSegLib.environment.places import ROOT_VARIABLE, site_packages
 from UnifiedFocalSegLib.logic import FocalSegLogic
 
@@ -34,7 +35,7 @@ def widget(scene, site, monkeypatch, tmp_path):
     monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
     monkeypatch.delenv("UFSEG_PYTHON", raising=False)
     for part in (backend_process, setup):
-        monkeypatch.setattr(part, "shipped", lambda: site.wanted)
+        monkeypatch.setattr(part, "shipped", lambda: Wanted(site.wanted.sources))
     # A developer's checkout has a .venv, which is preferred.
     monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", backend_process.installed_python)
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: None)
