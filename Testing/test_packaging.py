@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MODULE = REPOSITORY / "UnifiedFocalSeg"
 LIBRARY = sorted((MODULE / "UnifiedFocalSegLib").rglob("*.py"))
 # Slicer has these; anything else would have to be installed into its Python, which breaks installations.
-ALLOWED = {"numpy", "requests", "slicer", "vtk", "UnifiedFocalSegLib"}
+ALLOWED = {"numpy", "requests", "slicer", "vtk", "SampleData", "UnifiedFocalSegLib"}
 
 
 def listed(variable: str) -> set[str]:
@@ -81,6 +81,10 @@ def test_catalogue_entry():
     known = {"$schema", "build_dependencies", "build_subdirectory", "category", "enabled", "scm_revision", "scm_type"}
     assert {"$schema", "category", "scm_url"} <= set(entry) <= known | {"scm_url", "tier"}
     assert entry["category"] == "Segmentation"
+    assert entry["$schema"].endswith("/slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    assert entry["scm_url"].startswith("https://")
+    assert entry.get("tier", 1) in {1, 3, 5}
+    assert all(isinstance(name, str) for name in entry.get("build_dependencies", []))
 
 
 def test_every_widget_bound_to_a_parameter_has_one():

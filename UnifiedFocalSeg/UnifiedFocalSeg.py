@@ -16,6 +16,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from UnifiedFocalSegLib import sample_data
 from UnifiedFocalSegLib.logic import FocalSegLogic
 from UnifiedFocalSegLib.scripting import offer_to_scripts
 
@@ -28,16 +29,16 @@ class UnifiedFocalSeg(ScriptedLoadableModule):
         offer_to_scripts(self.parent.logic(), "UnifiedFocalSeg")
         self.parent.title = "Unified Focal Segmentation"
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.dependencies = []
         self.parent.contributors = ["The UnifiedFocalSeg developers"]
         self.parent.helpText = _(
             "Segments images with a U-Net trained with the Unified Focal loss, and retrains it on your corrections. "
-            "A new model is used only if it is better on validation cases. Everything is computed on this computer."
+            "A new model is used only if it is better on validation cases. Everything is computed on this computer, "
+            "unless you choose another. <a href='https://github.com/UnifiedFocalSeg/UnifiedFocalSeg'>Tutorial</a>"
         )
         self.parent.acknowledgementText = _(
-            "The loss is that of Yeung et al., Unified Focal loss: Generalising Dice and cross entropy-based losses "
-            "to handle class imbalanced medical image segmentation, Comput Med Imaging Graph 95 (2022) 102026."
+            "The loss is that of Yeung et al., Unified Focal loss, Comput Med Imaging Graph 95 (2022) 102026."
         )
+        slicer.app.connect("startupCompleted()", sample_data.register)
 
 
 @parameterNodeWrapper

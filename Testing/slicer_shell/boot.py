@@ -38,6 +38,16 @@ class Application:
         self._scene, self._logic = scene, logic
         self.temporaryPath = temporary
         self._io = CoreIOManager(scene)
+        self._slots: dict[str, list] = {}
+
+    def connect(self, signal: str, slot) -> None:
+        """Call `slot` when the application emits `signal`, such as "startupCompleted()"."""
+        self._slots.setdefault(signal, []).append(slot)
+
+    def emit(self, signal: str) -> None:
+        """What the application does; here a test does."""
+        for slot in self._slots.get(signal, []):
+            slot()
 
     def applicationLogic(self):
         return self._logic
