@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import slicer
 import phantom
 from finished_model import write_finished_model
 from nodes import add_volume, segment_names
+from panel_driver import until
 from slicer_shell.application import LoadedModule, install
 from UnifiedFocalSegLib.errors import FocalSegError
 from UnifiedFocalSegLib.logic import FocalSegLogic
@@ -50,6 +53,22 @@ def test_one_line_segments(module, scene):
         logic.segment(volume, task="Liver", wait=True)
     assert slicer.util.getModuleWidget("UnifiedFocalSeg") is module.widget, "not made anew for each call"
     assert module.widget.logic.backend_problem() == ""
+
+
+def test_a_script_chooses_another_workspace(module, scene, tmp_path):
+    """The panel shows what is in it, and a backend that has died is started there again."""
+    logic = slicer.modules.unifiedfocalseg.logic()
+    volume = add_volume(scene, *phantom.study(0)[::2], "T1")
+    logic.start_backend(tmp_path / "another", wait=True)
+    logic.install_model("a-phantom-mri", wait=True)
+    widget = module.widget
+    until(lambda: widget.ui.backendLabel.text.startswith("Backend: ready on "))
+    os.kill(widget.logic._process.pid, signal.SIGKILL)
+    until(lambda: widget.ui.backendNoteLabel.text)  # noticed
+    operation = logic.segment(volume, task="Phantom MRI", wait=True)
+    assert operation.result.GetName() == "T1 segmentation"
+    assert widget.logic.place[1] == tmp_path / "another"
+    until(lambda: widget.ui.taskSelector.count == 1)
 
 
 def test_what_is_offered_exists_and_explains_itself(module):

@@ -202,7 +202,13 @@ class BackendClient:
         self, method: str, path: str, *, accept: tuple[int, ...] = (), seconds: float = _ANSWER_SECONDS, **options: Any
     ) -> requests.Response:
         try:
-            answer = self._session().request(method, self.url + path, timeout=(_CONNECT_SECONDS, seconds), **options)
+            answer = self._session().request(
+                method,
+                self.url + path,
+                timeout=(_CONNECT_SECONDS, seconds),
+                verify=self._trust.verify,
+                **options,
+            )
         except requests.exceptions.Timeout as error:
             raise BackendError(
                 f"The backend at {self.url} did not answer {method} {path} within {seconds:.0f} s. "
@@ -223,11 +229,15 @@ class BackendClient:
         session = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
-            session.headers["Authorization"] = f"Bearer {self._token}"
+            session.auth = self._authorise  # as a mere header it would give way to an entry in ~/.netrc
             # A proxy of the hospital's network must not see what goes to this machine.
             session.trust_env = not self._is_local
             self._trust.apply(session)
         return session
+
+    def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 def _refusal(answer: requests.Response, method: str, path: str) -> BackendError:

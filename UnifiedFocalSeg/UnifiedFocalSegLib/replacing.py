@@ -10,7 +10,7 @@ import slicer
 from .case_nodes import BASE, CASE, IMAGE_ROLE, MODEL_VERSION, PREDICTION, REVISION, TASK
 from .classes import SegmentClass
 from .errors import SceneError
-from .scene import add_layer, check_label, place_beside
+from .scene import add_layer, check_shape, place_beside
 
 _PROVENANCE = (TASK, CASE, MODEL_VERSION, REVISION, PREDICTION, BASE)
 
@@ -57,15 +57,18 @@ def replace_content(output, label: np.ndarray, classes: Sequence[SegmentClass], 
 
     Args:
         output: vtkMRMLSegmentationNode; its name, display and place in the hierarchy stay.
-        label: class values, uint8 ``[k, j, i]`` on the grid of `volume`.
+        label: class values, uint8 ``[k, j, i]`` on the grid of `volume`, looked at with `check_values` already.
         classes: those of the task.
         volume: becomes the reference volume, and gives the parent transform.
 
     Raises:
-        SceneError: the label map has another shape, or values that no class has; nothing was changed then.
+        SceneError: the label map has another shape; nothing was changed then.
     """
-    geometry = check_label(label, classes, volume)
+    geometry = check_shape(label, volume)
     data = output.GetSegmentation()
+    for index in range(data.GetNumberOfSegments()):
+        # Removed with its label map, each segment would be erased from all those that share it, voxel by voxel.
+        data.GetNthSegment(index).RemoveAllRepresentations()
     data.RemoveAllSegments()
     data.SetSourceRepresentationName(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName())
     output.SetReferenceImageGeometryParameterFromVolumeNode(volume)

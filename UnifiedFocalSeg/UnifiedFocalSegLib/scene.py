@@ -17,7 +17,7 @@ import slicer.util
 import vtk
 from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_numpy
 
-from .classes import SegmentClass
+from .classes import SegmentClass, check_values
 from .errors import SceneError
 from .geometry import Geometry, to_numpy, to_vtk
 
@@ -95,7 +95,9 @@ def check_transform(node) -> None:
         )
 
 
-def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], volume, name: str | None = None):
+def label_to_segmentation(
+    label: np.ndarray, classes: Sequence[SegmentClass], volume, name: str | None = None, *, checked: bool = False
+):
     """A new segmentation of `volume` with one segment for each class, also for those without voxels.
 
     Args:
@@ -104,6 +106,7 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
         volume: the volume that was segmented; becomes the reference volume. Parent transform and, if the volume is
             in the subject hierarchy, its study are taken from it.
         name: the node's name, "<volume> segmentation" if None; made unique.
+        checked: `check_values` has been called already, in another thread.
 
     Returns:
         The new vtkMRMLSegmentationNode; nodes that exist already are never changed.
@@ -111,32 +114,25 @@ def label_to_segmentation(label: np.ndarray, classes: Sequence[SegmentClass], vo
     Raises:
         SceneError: the label map has another shape, or values that no class has.
     """
-    geometry = check_label(label, classes, volume)
+    geometry = check_shape(label, volume)
+    if not checked:
+        check_values(label, classes)
     node = empty_segmentation(volume, name or f"{volume.GetName()} segmentation")
     add_layer(node, label, classes, geometry)
     return node
 
 
-def check_label(label: np.ndarray, classes: Sequence[SegmentClass], volume) -> Geometry:
+def check_shape(label: np.ndarray, volume) -> Geometry:
     """Grid of `volume`, on which the label map lies.
 
     Raises:
-        SceneError: the label map has another shape, or values that no class has.
+        SceneError: the label map has another shape.
     """
     geometry = volume_geometry(volume)
     if label.shape != geometry.array_shape:
         raise SceneError(
             f"The label map has the shape {label.shape} but {volume.GetName()} has {geometry.array_shape} (k, j, i). "
             "The volume was changed in between; segment it again."
-        )
-    if label.dtype != np.uint8:
-        raise SceneError(f"A label map must be uint8, not {label.dtype}.")
-    known = np.zeros(256, dtype=bool)
-    known[[0, *(c.value for c in classes)]] = True
-    if not known[label].all():
-        unknown = [int(v) for v in np.unique(label) if not known[v]]
-        raise SceneError(
-            f"The label map holds the values {unknown}, but the task's classes have {[c.value for c in classes]}."
         )
     return geometry
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .case_nodes import (
     CASE,
     IMAGE_ROLE,
@@ -17,10 +19,11 @@ from .case_nodes import (
     is_present,
     stamp,
 )
-from .classes import read_classes
+from .classes import check_values, read_classes
 from .client import BackendClient, Json
 from .errors import BackendError, SceneError
-from .operation import Operation, Script
+from .geometry import Geometry
+from .operation import Control, Operation, Script
 from .replacing import check_output, keep_copy, replace_content
 from .scene import label_to_segmentation, show_in_3d
 from .steps import predict
@@ -66,9 +69,14 @@ class Segmenting:
             client = yield from self._started()
             details = yield self._step(lambda _control: find_task(client, task))
             check_channels(images, details)
-            case, result, label, geometry = yield self._step(
-                lambda control: predict(client, details["id"], images, model_version, control, self.known)
-            )
+            classes = read_classes(details["classes"])
+
+            def predicted(control: Control) -> tuple[Json, Json, np.ndarray, Geometry]:
+                found = predict(client, details["id"], images, model_version, control, self.known)
+                check_values(found[2], classes)
+                return found
+
+            case, result, label, geometry = yield self._step(predicted)
             check_unchanged(volumes, before, title)
             difference = images.geometry.difference(geometry)
             if difference is not None:
@@ -76,13 +84,12 @@ class Segmenting:
                     f"The backend's label map and {volumes[0].GetName()} lie on different grids: {difference}. "
                     "Nothing was put into the scene; please report this."
                 )
-            classes = read_classes(details["classes"])
             if output is not None and is_present(output):
                 node = output
                 keep_copy(node)
                 replace_content(node, label, classes, volumes[0])
             else:  # also where the user has deleted it meanwhile
-                node = label_to_segmentation(label, classes, volumes[0], name)
+                node = label_to_segmentation(label, classes, volumes[0], name, checked=True)
             node.SetAttribute(TASK, details["id"])
             node.SetAttribute(CASE, case["id"])
             node.SetAttribute(MODEL_VERSION, result["model_version"])

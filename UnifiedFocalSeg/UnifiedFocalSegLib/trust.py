@@ -53,13 +53,20 @@ class Trust:
                 "whole of it from the first line that the backend prints."
             )
 
-    def apply(self, session: requests.Session) -> None:
-        """Let a session believe this and nothing else."""
+    @property
+    def verify(self) -> bool | str:
+        """What requests checks the chain of certificates with; to be given with every request.
+
+        A session's own would be overruled by REQUESTS_CA_BUNDLE, which hospitals set for their proxies.
+        """
         if self.fingerprint:
-            session.verify = False  # the certificate itself is known, whoever signed it
+            return False  # the certificate itself is known, whoever signed it
+        return self.authority or True
+
+    def apply(self, session: requests.Session) -> None:
+        """Let a session accept the certificate with the fingerprint only, if there is one; see `verify` too."""
+        if self.fingerprint:
             session.mount("https://", _Pinned(_digits(self.fingerprint)))
-        elif self.authority:
-            session.verify = self.authority
 
     def refusal(self, url: str) -> BackendError:
         """What to say when a certificate was refused, with the fingerprint that was shown."""

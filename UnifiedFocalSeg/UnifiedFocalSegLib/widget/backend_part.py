@@ -41,10 +41,10 @@ class BackendPart:
         self.settings = BackendSettings(ui, default_python(), self._on_settings)
         self.setup = SetupPart(ui, logic, self.settings, self._on_set_up, on_changed)
         ui.backendButton.connect("clicked(bool)", self.on_button)
-        logic.backend_changed.connect(self.update)
+        logic.backend_changed.connect(self._on_backend)
         logic.backend_died.connect(self._on_died)
         logic.operation_started.connect(self._on_operation)
-        logic.how_to_start = self.start
+        logic.how_to_start = self.start_again
         self._watch = qt.QTimer()
         self._watch.setInterval(_LOOK_AFTER_MILLISECONDS)
         self._watch.connect("timeout()", self._look_after)
@@ -74,14 +74,23 @@ class BackendPart:
     def start(self):
         """Start the backend that was chosen, or connect to it; returns the operation."""
         settings = self.settings
-        self._error = self._told = self._device = self._note = ""
         if settings.remote:
-            self._starting = self._logic.connect(settings.address, settings.token, settings.trust)
-        else:
-            self._starting = self._logic.start_backend(settings.workspace, settings.python or None)
-        self._starting.finished.connect(self._on_started)
+            return self._follow(self._logic.connect(settings.address, settings.token, settings.trust))
+        return self._follow(self._logic.start_backend(settings.workspace, settings.python or None))
+
+    def start_again(self):
+        """Start what has ended by itself, where a script may have chosen another workspace; else `start`."""
+        if self._logic.place is None:
+            return self.start()
+        python, workspace = self._logic.place
+        return self._follow(self._logic.start_backend(workspace, python))
+
+    def _follow(self, starting):
+        self._error = self._told = ""
+        self._starting = starting
+        starting.finished.connect(self._on_started)
         self._on_changed()
-        return self._starting
+        return starting
 
     def on_button(self, *_clicked) -> None:
         """Start, stop the start, or disconnect."""
@@ -96,7 +105,7 @@ class BackendPart:
     def close(self) -> None:
         """The panel goes away."""
         self._watch.stop()
-        self._logic.backend_changed.disconnect(self.update)
+        self._logic.backend_changed.disconnect(self._on_backend)
         self._logic.backend_died.disconnect(self._on_died)
         self._logic.operation_started.disconnect(self._on_operation)
 
@@ -148,13 +157,19 @@ class BackendPart:
             operation.finished.connect(lambda _operation: self.update())
             self.update()
 
+    def _on_backend(self) -> None:
+        """Another backend is used, or none: a script may have started it too."""
+        self._device = self._note = ""
+        self.update()
+        if not self._logic.backend_problem():
+            self._ask_device()
+            self._on_ready()
+
     def _on_started(self, operation) -> None:
         self._starting = None
         self._error = operation.error or ""
         if operation.state == "succeeded":
             self._on_changed()
-            self._ask_device()
-            self._on_ready()
             return
         self._told = ""
         if not self.settings.remote and self.settings.python == str(installed_python() or ""):
@@ -168,7 +183,7 @@ class BackendPart:
         now = time.monotonic()
         if self._restarted is None or now - self._restarted > _CALM_SECONDS:
             self._restarted = now
-            self.start()
+            self.start_again()
             self._told = _("{how} It was started again by itself; what it had acknowledged is saved.").format(how=how)
         else:
             self._told = ""
