@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +18,12 @@ from UnifiedFocalSegLib.classes import read_classes
 from UnifiedFocalSegLib.scene import volume_image
 from UnifiedFocalSegLib.segmentation_export import segmentation_to_label
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture
 def samples(scene, tmp_path, monkeypatch):
     """The Sample Data module after the application has started with the module file."""
-    from conftest import REPOSITORY
-
     install()
     monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=SampleDataLogic))
     monkeypatch.setattr(slicer.modules, "sampleDataSources", {}, raising=False)
