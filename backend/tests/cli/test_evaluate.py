@@ -14,6 +14,9 @@ from typer.testing import CliRunner, Result
 
 from ufseg.cli.main import app
 from ufseg.errors import DatasetError, GeometryError, InputError, LabelError, StorageError
+from ufseg.images.class_table import ClassTable
+from ufseg.images.reading import read_label_map
+from ufseg.images.segmentation_file import write_segmentation
 
 from .conftest import Run
 
@@ -48,6 +51,21 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+def test_slicers_segmentations_are_matched_by_name(folders: Path, tmp_path: Path) -> None:
+    classes = ClassTable.of({"organ": 1, "lesion": 2})
+    for path in (folders / "near").iterdir():
+        label = read_label_map(path)
+        write_segmentation(tmp_path / path.name.replace(".nii.gz", ".seg.nrrd"), label, classes)
+    scores = []
+    for number, folder in enumerate((folders / "near", tmp_path)):
+        found = tmp_path / f"{number}.json"
+        done = run(folder, folders / "reference", "--class", "organ=1", "--class", "lesion=2", "--json", found)
+        assert done.exit_code == 0, done.exception
+        scores.append(json.loads(found.read_text())["per_case"])
+    assert scores[0] == scores[1]
+    assert len(scores[0]) == 6
 
 
 def test_every_file_and_the_comparison(ufseg: Run, folders: Path, tmp_path: Path) -> None:

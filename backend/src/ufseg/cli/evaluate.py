@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ufseg.evaluation.report import Report
     from ufseg.images.class_table import ClassTable
 
-_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".png")
+_ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".png")
 
 
 def evaluate(
