@@ -14,6 +14,7 @@ from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint
 from panel_driver import picture, start_backend, until
 from slicer_shell.application import LoadedModule, install
+from UnifiedFocalSegLib import self_test_loop
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Waiting for the backend in a handler would take seconds; the rest is room for a busy machine.
@@ -219,8 +220,15 @@ def test_scene_closed_and_module_left(widget, scene):
     assert widget.ui.inputSelector.count == 0
 
 
-def test_the_modules_own_test_passes_here_too(module):
+def test_the_modules_own_test_passes_here_too(module, monkeypatch, capsys):
+    monkeypatch.setenv("UFSEG_PYTHON", sys.executable)
     module.python.UnifiedFocalSegTest().runTest()
+    assert "Left out" not in capsys.readouterr().out
+
+
+def test_the_modules_own_test_says_what_it_leaves_out(scene, monkeypatch):
+    monkeypatch.setattr(self_test_loop, "default_python", lambda: None)
+    assert self_test_loop.the_loop().startswith("Left out: the backend is not set up.")
 
 
 def test_example_model_is_installed_by_one_click(widget, scene, tmp_path, monkeypatch):

@@ -142,8 +142,4 @@ class UnifiedFocalSegTest(ScriptedLoadableModuleTest):
         """Run every check of `UnifiedFocalSegLib.self_test`."""
         from UnifiedFocalSegLib import self_test
 
-        for check in self_test.CHECKS:
-            slicer.mrmlScene.Clear()
-            self.delayDisplay(f"{check.__name__}: {check.__doc__}")
-            check()
-        self.delayDisplay("All checks passed")
+        self_test.run_all(self.delayDisplay)

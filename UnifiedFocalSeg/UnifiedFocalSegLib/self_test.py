@@ -1,4 +1,4 @@
-"""Checks that run inside the application too: on its scene, with its widgets, without a backend."""
+"""Checks that run inside the application too: on its scene, and the loop with the backend that is set up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .nrrd import decode, encode
 from .scene import label_to_segmentation, volume_image
 from .scripting import OFFERED
 from .segmentation_export import segmentation_to_label
+from .self_test_loop import the_loop
 
 _CLASSES = read_classes([{"value": 4, "name": "one"}, {"value": 2, "name": "two"}])
 
@@ -73,4 +74,16 @@ CHECKS = (
     label_returns_to_the_same_voxels,
     unknown_segment_is_refused,
     functions_for_scripts_are_there,
+    the_loop,
 )
+
+
+def run_all(show) -> None:
+    """Run every check on an empty scene; `show` takes a sentence for the person who watches."""
+    for check in CHECKS:
+        slicer.mrmlScene.Clear()
+        show(f"{check.__name__}: {check.__doc__.splitlines()[0]}")
+        left_out = check()
+        if left_out:
+            show(left_out)
+    show("All checks passed")
