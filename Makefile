@@ -16,7 +16,9 @@ export QT_QPA_PLATFORM ?= offscreen
 demo: $(VENV)/.demo
 	$(BIN)/python demo/run_demo.py $(if $(DATA),--data "$(DATA)")
 
-# Two processes share the cores: a thread that has nothing to do must not spin on the other's.
+# Two processes share the cores: with a thread each they do the same in two thirds of the time, and one that has nothing
+# to do must not spin on the other's core.
+test: export OMP_NUM_THREADS = 1
 test: export OMP_WAIT_POLICY = PASSIVE
 test: $(VENV)/.test lint
 	cd backend && $(BIN)/python -m pytest -n 2 --dist worksteal
