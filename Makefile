@@ -46,10 +46,10 @@ $(VENV)/.demo: $(VENV)/.torch backend/pyproject.toml backend/constraints.txt
 	$(PIP) $(LOCK) -e "backend[slicer]"
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo
+$(VENV)/.test: $(VENV)/.torch backend/pyproject.toml backend/constraints.txt
 	@echo "Installing what the tests need ..."
 	$(PIP) $(LOCK) -e "backend[slicer,test]"
-	@touch $@
+	@touch $(VENV)/.demo $@
 
 # Needs uv. torch and what it brings are left out: their build depends on the machine (see above).
 lock:

@@ -62,6 +62,7 @@ def submit_by_clicks(widget, seed: int, subject: str) -> None:
     assert widget.ui.correctionStatusLabel.text.startswith("Saved as revision")
 
 
+@pytest.mark.slow
 def test_story_by_clicks(widget, scene, tmp_path):
     """Start the backend, label, train, segment, correct, submit, retrain, roll on: all by the panel's controls."""
     ui = widget.ui

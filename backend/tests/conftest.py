@@ -20,6 +20,18 @@ def data_folder() -> Path:
     return Path(os.environ.get("UFSEG_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes long; runs only with -m slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "slow" in (config.getoption("-m") or ""):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="takes long; run it with -m slow"))
+
+
 def pytest_report_header() -> str:
     """Say in the output which data was used."""
     folder = data_folder()

@@ -52,6 +52,7 @@ def test_split_plan_loss_option_schedule_and_a_corrupt_case(
     assert {p.name for p in (tmp_path / "model").iterdir()} == {"curve.png", "model.json", "weights.safetensors"}
 
 
+@pytest.mark.slow
 def test_two_processes_write_one_model(phantom: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "ufseg.cli.main", "train", str(phantom), "--output", str(tmp_path / "model")]

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ufseg import __version__
 from ufseg.evaluation.dice import dice_per_class
@@ -24,6 +25,7 @@ from ufseg.training.settings import TrainingSettings
 from ufseg.training.trainer import train
 
 
+@pytest.mark.slow
 def test_four_cases_teach_a_little_in_a_few_steps(shared_data: Path, tmp_path: Path) -> None:
     dataset = read_dataset(shared_data / "hippocampus_mri")
     training, test = dataset.cases[0:40:10], dataset.cases[100:106]
