@@ -86,6 +86,7 @@ def test_a_plan_that_does_not_fit_is_refused(ufseg: Run, phantom: Path, model: P
     assert f"it has {plan.classes + 2} classes" in done.stderr
 
 
+@pytest.mark.slow
 def test_tensorboard(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
     done = ufseg(
         "train", phantom, "--output", tmp_path / "m", "--epochs", 1, "--device", "cpu", "--tensorboard", tmp_path / "t"

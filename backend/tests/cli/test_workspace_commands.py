@@ -39,6 +39,7 @@ def test_a_second_import_adds_nothing(ufseg: Run, workspace: Path, phantom: Path
     assert ufseg("cases", "list", "Phantom", "--workspace", workspace).stdout == before
 
 
+@pytest.mark.slow
 def test_a_task_is_trained_promoted_exported_and_predicts(
     ufseg: Run, workspace: Path, phantom: Path, tmp_path: Path
 ) -> None:

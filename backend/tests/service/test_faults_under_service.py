@@ -108,7 +108,7 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         task = service.fill("clock")
         case = service.get(f"/tasks/{task['id']}/cases")[0]
         jobs = []
-        for number, jump in enumerate(("-4000d", "+4000d", "+0"), 2):
+        for number, jump in enumerate(("-4000d", "+4000d"), 2):
             clock.write_text(jump)
             revision = service.submit(case, sample(number).label)
             assert revision["number"] == number, "the token holds, and the order is that of the calls"
@@ -118,10 +118,10 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert jobs[-1]["state"] == "cancelled", jobs[-1]
         years = {r["created"][:4] for r in service.get(f"/cases/{case['id']}/revisions")}
         assert len(years) > 1, "the clock did jump"
-        assert [r["number"] for r in service.get(f"/cases/{case['id']}/revisions")] == [1, 2, 3, 4]
+        assert [r["number"] for r in service.get(f"/cases/{case['id']}/revisions")] == [1, 2, 3]
         before = _everything(service, task)
         clock.write_text("-4000d")
     with ServiceProcess(folder) as again:
         assert _everything(again, task) == before
-        assert [again.get(f"/jobs/{j['id']}")["state"] for j in jobs] == ["cancelled"] * 3
+        assert [again.get(f"/jobs/{j['id']}")["state"] for j in jobs] == ["cancelled"] * 2
     assert check_folder(folder).whole
