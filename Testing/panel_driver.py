@@ -5,10 +5,39 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from slicer_shell.application import LoadedModule, install
+
+MODULE_FILE = Path(__file__).resolve().parents[1] / "UnifiedFocalSeg" / "UnifiedFocalSeg.py"
 # A label that has grown tells its layout, that tells the one around it, and so on, each in a round of events.
 _LAYOUT_LEVELS = 8
+
+
+@contextmanager
+def opened_panel(monkeypatch, folder: Path, height: int, *, python=lambda: None, environment=None) -> Iterator:
+    """The module's panel, open, with settings and a workspace of its own; closed at the end.
+
+    Args:
+        monkeypatch: pytest's.
+        folder: for the workspace and the backend's environment.
+        height: pixels.
+        python: gives what a set-up has left as the backend's Python, by default nothing.
+        environment: folder of the backend's environment, another than in `folder`.
+    """
+    qt = install()
+    qt.QSettings.values.clear()
+    monkeypatch.setenv("UFSEG_WORKSPACE", str(folder / "workspace"))
+    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(environment or folder / "environment"))
+    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", python)
+    widget = LoadedModule(MODULE_FILE).open()
+    widget.parent.resize(440, height)
+    widget.parent.show()
+    yield widget
+    widget.cleanup()
+    widget.parent.close()
 
 
 def until(condition, seconds: float = 300.0) -> float:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from panel_driver import in_the_dark, picture, until
-from slicer_shell.application import LoadedModule, install
+from panel_driver import in_the_dark, opened_panel, picture, until
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODULE = REPOSITORY / "UnifiedFocalSeg"
@@ -22,18 +21,9 @@ SHOWN = {"setText": 0, "setToolTip": 0, "setTitle": 0, "setWindowTitle": 0, "add
 @pytest.fixture
 def widget(scene, monkeypatch, tmp_path):
     """The panel, open, on a computer without a backend."""
-    qt = install()
-    qt.QSettings.values.clear()
-    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
-    widget = LoadedModule(MODULE / "UnifiedFocalSeg.py").open()
-    widget.parent.resize(420, 1400)
-    widget.parent.show()
-    until(lambda: widget.ui.setupButton.enabled)
-    yield widget
-    widget.cleanup()
-    widget.parent.close()
+    with opened_panel(monkeypatch, tmp_path, 1400) as widget:
+        until(lambda: widget.ui.setupButton.enabled)
+        yield widget
 
 
 def controls(widget) -> list:

@@ -8,34 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 import phantom
 from finished_model import write_finished_model
 from nodes import add_volume
-from panel_driver import picture, start_backend, until
-from slicer_shell.application import LoadedModule, install
-
-REPOSITORY = Path(__file__).resolve().parents[1]
+from panel_driver import opened_panel, picture, start_backend, until
 
 
 @pytest.fixture
 def widget(scene, monkeypatch, tmp_path):
     """The panel, open, with a workspace of its own and no backend running."""
-    qt = install()
-    qt.QSettings.values.clear()
-    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: None)
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
-    widget = LoadedModule(REPOSITORY / "UnifiedFocalSeg" / "UnifiedFocalSeg.py").open()
-    widget.parent.resize(440, 900)
-    widget.parent.show()
-    yield widget
-    widget.cleanup()
-    widget.parent.close()
+    with opened_panel(monkeypatch, tmp_path, 900) as widget:
+        yield widget
 
 
 @pytest.fixture

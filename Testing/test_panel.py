@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-import slicer
 
 import phantom
 from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint
-from panel_driver import picture, start_backend, until
+from panel_driver import MODULE_FILE, opened_panel, picture, start_backend, until
 from slicer_shell.application import LoadedModule, install
 from UnifiedFocalSegLib import self_test_loop
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-# Waiting for the backend in a handler would take seconds; the rest is room for a busy machine.
-LONGEST_HANDLER_SECONDS = 0.5
 
 
 @pytest.fixture
@@ -26,106 +20,14 @@ def module(scene):
     """The module, with settings of its own."""
     qt = install()
     qt.QSettings.values.clear()
-    return LoadedModule(REPOSITORY / "UnifiedFocalSeg" / "UnifiedFocalSeg.py")
+    return LoadedModule(MODULE_FILE)
 
 
 @pytest.fixture
-def widget(module, monkeypatch, tmp_path):
+def widget(scene, monkeypatch, tmp_path):
     """The panel, open, with a workspace of its own and no backend running."""
-    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
-    widget = module.open()
-    widget.parent.resize(420, 760)
-    widget.parent.show()
-    yield widget
-    widget.cleanup()
-    widget.parent.close()
-
-
-def submit_by_clicks(widget, seed: int, subject: str) -> None:
-    """Add a phantom study of a patient to the scene, paint its true label and press "Submit correction"."""
-    image, label, geometry = phantom.study(seed)
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    volume = add_volume(slicer.mrmlScene, image, geometry, f"study {seed}")
-    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), subject)
-    hierarchy.CreateItem(patient, volume)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"by hand {seed}")
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    for name, value in phantom.VALUES.items():
-        paint(node, volume, name, label == value)
-    widget.ui.inputSelector.setCurrentNode(volume)
-    widget.ui.segmentationSelector.setCurrentNode(node)
-    assert widget.ui.submitButton.enabled, widget.ui.submitButton.toolTip
-    widget.ui.submitButton.click()
-    until(lambda: not widget.logic.operations)
-    assert widget.ui.correctionStatusLabel.text.startswith("Saved as revision")
-
-
-@pytest.mark.slow
-def test_story_by_clicks(widget, scene, tmp_path):
-    """Start the backend, label, train, segment, correct, submit, retrain, roll on: all by the panel's controls."""
-    ui = widget.ui
-    start_backend(widget)
-    ui.authorLineEdit.setText("A. Reader")
-    until(lambda: ui.backendLabel.text.startswith("Backend: ready on "))
-    assert not ui.taskSelector.enabled
-    assert "no tasks" in ui.taskSelector.toolTip
-
-    widget.logic.create_task("Phantom", "MRI", phantom.CLASSES, validation_fraction=0.0, wait=True)
-    widget.panel.segment.refresh_tasks()
-    until(lambda: ui.taskSelector.count == 1)
-    add_volume(scene, phantom.study(0)[0], phantom.study(0)[2], "first")
-    assert "has no model yet" in ui.applyButton.toolTip
-    assert "no labelled training case" in ui.trainButton.toolTip
-
-    for seed in range(2):
-        submit_by_clicks(widget, seed, f"PATIENT^{seed}")
-    until(lambda: ui.trainButton.enabled)
-    assert ui.trainButton.text == "Train first model"
-    ui.budgetSpinBox.setValue(0.05)
-    ui.trainButton.click()
-    assert ui.trainButton.text == "Cancel training"
-    until(lambda: widget.panel.training._operation.scalars.get("loss") is not None)
-    assert ui.trainProgressBar.visible
-    until(lambda: not widget.logic.operations)
-    assert "Version 1" in ui.trainingStatusLabel.text, ui.trainingStatusLabel.text
-    assert "in use now" in ui.trainingStatusLabel.text
-
-    image, label, geometry = phantom.study(50)
-    volume = add_volume(scene, image, geometry, "new patient")
-    ui.inputSelector.setCurrentNode(volume)
-    assert ui.applyButton.enabled, ui.applyButton.toolTip
-    ui.applyButton.click()
-    assert ui.applyButton.text == "Cancel"
-    assert not ui.backendButton.enabled
-    longest = until(lambda: not widget.logic.operations)
-    assert longest < LONGEST_HANDLER_SECONDS, f"the panel stood still for {longest:.3f} s"
-    node = ui.segmentationSelector.currentNode()
-    assert node.GetName() == "new patient segmentation"
-    assert "Made new patient segmentation" in ui.statusLabel.text
-
-    ui.applyButton.click()
-    widget.exit()  # the user looks at another module meanwhile
-    until(lambda: not widget.logic.operations)
-    widget.enter()
-    assert ui.segmentationSelector.currentNode().GetName() == "new patient segmentation_1"
-    ui.segmentationSelector.setCurrentNode(node)
-
-    for name, value in phantom.VALUES.items():
-        paint(node, volume, name, label == value)
-    ui.noteLineEdit.setText("dark ball redrawn")
-    ui.submitButton.click()
-    until(lambda: not widget.logic.operations)
-    assert ui.correctionStatusLabel.text == "Saved as revision 1 by A. Reader."
-
-    assert ui.trainButton.text == "Retrain"
-    ui.trainButton.click()
-    until(lambda: widget.panel.training._operation.fraction > 0.2)
-    picture(widget, "panel-test-shell.png", tmp_path)
-    ui.trainButton.click()
-    until(lambda: not widget.logic.operations)
-    assert "model in use stays" in ui.trainingStatusLabel.text
+    with opened_panel(monkeypatch, tmp_path, 760) as widget:
+        yield widget
 
 
 def test_a_correction_is_not_saved_to_another_volume_on_the_same_grid(widget, scene):
@@ -256,6 +158,14 @@ def test_example_model_is_installed_by_one_click(widget, scene, tmp_path, monkey
     ui.applyButton.click()
     until(lambda: not widget.logic.operations)
     assert ui.segmentationSelector.currentNode().GetName() == "new patient segmentation"
+
+    ui.applyButton.click()
+    assert ui.applyButton.text == "Cancel"
+    widget.exit()  # the user looks at another module meanwhile
+    until(lambda: not widget.logic.operations)
+    widget.enter()
+    assert ui.segmentationSelector.currentNode().GetName() == "new patient segmentation_1"
+    picture(widget, "panel-test-shell.png", tmp_path)
 
 
 def test_the_example_model_is_not_offered_beside_tasks(widget, scene, tmp_path, monkeypatch):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import slicer
@@ -12,40 +10,21 @@ import phantom
 from datasets import write_dataset
 from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint, painted
-from panel_driver import picture, start_backend, until
-from slicer_shell.application import LoadedModule, install
+from panel_driver import opened_panel, picture, start_backend, until
 from UnifiedFocalSegLib import case_nodes
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 HEIGHT = 1500
 
 
-@pytest.fixture(scope="module")
-def shell(slicer_scene):
-    """The module, loaded once."""
-    install()
-    return LoadedModule(REPOSITORY / "UnifiedFocalSeg" / "UnifiedFocalSeg.py")
-
-
 @pytest.fixture
-def widget(shell, scene, monkeypatch, tmp_path):
+def widget(scene, monkeypatch, tmp_path):
     """The panel with a backend of its own and the untrained phantom model installed."""
-    import qt
-
-    qt.QSettings.values.clear()
     write_finished_model(tmp_path / "models" / "a-phantom-mri")
-    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: tmp_path / "models")
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
-    widget = shell.open()
-    widget.parent.resize(440, HEIGHT)
-    widget.parent.show()
-    start_backend(widget)
-    widget.ui.authorLineEdit.setText("A. Reader")
-    yield widget
-    widget.cleanup()
-    widget.parent.close()
+    with opened_panel(monkeypatch, tmp_path, HEIGHT) as widget:
+        start_backend(widget)
+        widget.ui.authorLineEdit.setText("A. Reader")
+        yield widget
 
 
 def idle(widget) -> None:
@@ -328,7 +307,7 @@ def test_new_task_and_import_by_the_wizard(widget, scene, tmp_path):
     assert "no dataset folder" in ui.casesStatusLabel.text
 
 
-def test_a_training_that_went_on_without_slicer_is_shown_again(widget, shell, scene):
+def test_a_training_that_went_on_without_slicer_is_shown_again(widget, scene):
     ui, panel = widget.ui, widget.panel
     widget.logic.create_task("Phantom", "MRI", phantom.CLASSES, validation_fraction=0.0, wait=True)
     panel.segment.refresh_tasks()
@@ -346,19 +325,14 @@ def test_a_training_that_went_on_without_slicer_is_shown_again(widget, shell, sc
     assert widget.logic.client.job(job["id"])["state"] == "cancelled"
 
 
-def test_what_disabled_controls_say(shell, scene, monkeypatch):
-    import qt
-
-    qt.QSettings.values.clear()
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
-    widget = shell.open()
-    ui = widget.ui
-    for button in (ui.newTaskButton, ui.importButton, ui.openCaseButton, ui.promoteButton, ui.rollbackButton):
-        assert not button.enabled
-        assert button.toolTip == widget.panel.backend.problem != ""
-    for control in (ui.previousSliceButton, ui.nextSliceButton, ui.showComboBox):
-        assert not control.enabled
-        assert control.toolTip == "Choose a segmentation, or segment a volume first."
-    assert ui.curveButton.toolTip == "There is no curve yet."
-    assert "paused" in ui.goOnCheckBox.toolTip
-    widget.cleanup()
+def test_what_disabled_controls_say(scene, monkeypatch, tmp_path):
+    with opened_panel(monkeypatch, tmp_path, HEIGHT) as widget:
+        ui = widget.ui
+        for button in (ui.newTaskButton, ui.importButton, ui.openCaseButton, ui.promoteButton, ui.rollbackButton):
+            assert not button.enabled
+            assert button.toolTip == widget.panel.backend.problem != ""
+        for control in (ui.previousSliceButton, ui.nextSliceButton, ui.showComboBox):
+            assert not control.enabled
+            assert control.toolTip == "Choose a segmentation, or segment a volume first."
+        assert ui.curveButton.toolTip == "There is no curve yet."
+        assert "paused" in ui.goOnCheckBox.toolTip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import slicer
@@ -11,36 +9,24 @@ import slicer
 import phantom
 from finished_model import write_finished_model
 from nodes import add_segmentation, add_volume, paint, painted, segment_names
-from panel_driver import picture, start_backend, until
-from slicer_shell.application import LoadedModule, install
+from panel_driver import opened_panel, picture, start_backend, until
 from stalls import LONGEST_SECONDS
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
 def widget(scene, stalls, monkeypatch, tmp_path):
     """The panel with a backend and two untrained models: for one channel, and for two."""
-    qt = install()
-    qt.QSettings.values.clear()
     write_finished_model(tmp_path / "models" / "a-phantom-mri")
     write_finished_model(tmp_path / "models" / "two-channels", "Two channels", ("T1", "T2"))
-    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: tmp_path / "models")
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: None)
-    widget = LoadedModule(REPOSITORY / "UnifiedFocalSeg" / "UnifiedFocalSeg.py").open()
-    widget.parent.resize(440, 1000)
-    widget.parent.show()
-    start_backend(widget)
-    for model in ("a-phantom-mri", "two-channels"):
-        widget.logic.install_model(model, wait=True)
-    widget.panel.segment.refresh_tasks()
-    until(lambda: widget.ui.taskSelector.count == 2)
-    idle(widget)
-    yield widget
-    widget.cleanup()
-    widget.parent.close()
+    with opened_panel(monkeypatch, tmp_path, 1000) as widget:
+        start_backend(widget)
+        for model in ("a-phantom-mri", "two-channels"):
+            widget.logic.install_model(model, wait=True)
+        widget.panel.segment.refresh_tasks()
+        until(lambda: widget.ui.taskSelector.count == 2)
+        idle(widget)
+        yield widget
 
 
 def idle(widget) -> None:

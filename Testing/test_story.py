@@ -13,29 +13,17 @@ import slicer
 import phantom
 from finished_model import write_finished_model
 from nodes import painted
-from panel_driver import until
-from slicer_shell.application import LoadedModule, install
+from panel_driver import opened_panel, until
 from story import Story, Study
 from UnifiedFocalSegLib.client import BackendClient
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
 def widget(scene, monkeypatch, tmp_path):
     """The panel on a computer where the backend is set up, so that it starts when the module is entered."""
-    qt = install()
-    qt.QSettings.values.clear()
-    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
-    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(tmp_path / "environment"))
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", lambda: Path(sys.executable))
-    widget = LoadedModule(REPOSITORY / "UnifiedFocalSeg" / "UnifiedFocalSeg.py").open()
-    widget.parent.resize(440, 1500)
-    widget.parent.show()
-    widget.ui.authorLineEdit.setText("A. Reader")
-    yield widget
-    widget.cleanup()
-    widget.parent.close()
+    with opened_panel(monkeypatch, tmp_path, 1500, python=lambda: Path(sys.executable)) as widget:
+        widget.ui.authorLineEdit.setText("A. Reader")
+        yield widget
 
 
 def hippocampi(folder: Path, count: int) -> list[Study]:

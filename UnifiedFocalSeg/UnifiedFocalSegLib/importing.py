@@ -80,7 +80,8 @@ def _run(command: list[str], control: Control) -> Json:
             elif "imported" in told:
                 result = told
             else:
-                control.report(told["done"] / max(1, told["of"]), f"Importing case {told['done'] + 1} of {told['of']}")
+                number = min(told["done"] + 1, told["of"])
+                control.report(told["done"] / max(1, told["of"]), f"Importing case {number} of {told['of']}")
             control.check()
         process.wait()
     except OperationCancelled:

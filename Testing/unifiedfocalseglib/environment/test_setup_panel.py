@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
-from panel_driver import picture, until
-from slicer_shell.application import LoadedModule, install
+from panel_driver import opened_panel, picture, until
 from UnifiedFocalSegLib import backend_process, setup
 from UnifiedFocalSegLib.environment import Wanted
 from UnifiedFocalSegLib.environment.places import ROOT_VARIABLE, site_packages
 from UnifiedFocalSegLib.logic import FocalSegLogic
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 HEIGHT = 420
 # The tiny backend hands over to the real one of the Python that runs the tests.
 _HAND_OVER = f"""
@@ -28,23 +25,15 @@ if __name__ == "__main__":
 @pytest.fixture
 def widget(scene, site, monkeypatch, tmp_path):
     """The panel on a computer without a backend."""
-    qt = install()
-    qt.QSettings.values.clear()
     (site.wanted.sources / "src" / "ufseg" / "cli" / "main.py").write_text(_HAND_OVER, encoding="utf-8")
-    monkeypatch.setenv(ROOT_VARIABLE, str(site.places.root))
-    monkeypatch.setenv("UFSEG_WORKSPACE", str(tmp_path / "workspace"))
     monkeypatch.delenv("UFSEG_PYTHON", raising=False)
     for part in (backend_process, setup):
         monkeypatch.setattr(part, "shipped", lambda: Wanted(site.wanted.sources))
-    # A developer's checkout has a .venv, which is preferred.
-    monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", backend_process.installed_python)
     monkeypatch.setattr("UnifiedFocalSegLib.connection.default_models", lambda: None)
-    widget = LoadedModule(REPOSITORY / "UnifiedFocalSeg" / "UnifiedFocalSeg.py").open()
-    widget.parent.resize(440, 900)
-    widget.parent.show()
-    yield widget
-    widget.cleanup()
-    widget.parent.close()
+    # A developer's checkout has a .venv, which is preferred.
+    python = backend_process.installed_python
+    with opened_panel(monkeypatch, tmp_path, 900, python=python, environment=site.places.root) as widget:
+        yield widget
 
 
 def test_set_up_stop_resume_start_repair_update(widget, site, tmp_path):
