@@ -32,7 +32,6 @@ def until_it_learns(logic, operation) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.slow
 def test_a_training_waits_for_the_next_start_or_goes_on_in_the_background(scene, tmp_path):
     logic = restarted(tmp_path)
     task = new_task(logic, phantom.CLASSES, validation_fraction=0.0)

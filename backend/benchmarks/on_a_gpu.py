@@ -4,7 +4,7 @@
 
 OUTPUT gets a log of each part, the pages of those that write one, and ``summary.json`` with their exit states and
 seconds. What is behind an earlier failure still runs. DATASET is a folder of 3D images with label maps for the parts
-that need a trained model; without it they are left out, and it is said. About eight minutes.
+that need a trained model; without it they are left out, and it is said. This script has not run on a GPU yet.
 """
 
 from __future__ import annotations

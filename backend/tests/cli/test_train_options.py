@@ -52,7 +52,6 @@ def test_split_plan_loss_option_schedule_and_a_corrupt_case(
     assert {p.name for p in (tmp_path / "model").iterdir()} == {"curve.png", "model.json", "weights.safetensors"}
 
 
-@pytest.mark.slow
 def test_two_processes_write_one_model(phantom: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "ufseg.cli.main", "train", str(phantom), "--output", str(tmp_path / "model")]
@@ -86,7 +85,6 @@ def test_a_plan_that_does_not_fit_is_refused(ufseg: Run, phantom: Path, model: P
     assert f"it has {plan.classes + 2} classes" in done.stderr
 
 
-@pytest.mark.slow
 def test_tensorboard(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
     done = ufseg(
         "train", phantom, "--output", tmp_path / "m", "--epochs", 1, "--device", "cpu", "--tensorboard", tmp_path / "t"

@@ -114,7 +114,6 @@ def test_an_image_with_nan_is_refused(ufseg: Run, phantom: Path, model: Path, tm
     assert "NaN" in done.stderr
 
 
-@pytest.mark.slow
 def test_a_stopped_training_is_resumed(phantom: Path, ufseg: Run, tmp_path: Path) -> None:
     command = ["train", str(phantom), "--output", str(tmp_path / "model"), "--epochs", "4", "--device", "cpu"]
     running = subprocess.Popen(

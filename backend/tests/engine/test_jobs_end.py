@@ -92,7 +92,6 @@ def test_a_training_outlives_one_death_of_its_worker_and_says_so(
     assert not workspace.job_folder(job.id).exists()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker in /proc")
 def test_a_second_death_of_the_worker_is_said_in_words(engine: Engine, workspace: Workspace) -> None:
     task = fill(workspace, "killed", training=2, validation=1)

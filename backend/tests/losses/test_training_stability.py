@@ -63,7 +63,7 @@ def train(name: str, steps: int, size: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("name", names())
 def test_short_training_stays_finite_and_learns(name: str) -> None:
-    first, last = train(name, steps=100, size=16)
+    first, last = train(name, steps=50, size=16)
     assert last < first
 
 
