@@ -80,14 +80,8 @@ def test_each_answer_has_an_id_that_the_log_and_the_audit_log_have_too(service: 
 def test_jobs_are_in_the_log_with_their_ids(tmp_path: Path) -> None:
     with start(tmp_path) as service:
         ids = existing_ids(service)
-        lines = [
-            *_log(service, 1, job=ids["job"], state="running"),
-            *_log(service, 1, job=ids["job"], state="succeeded"),
-        ]
-        assert [line["state"] for line in _log(service, 2, job=ids["job"]) if "state" in line] == [
-            "running",
-            "succeeded",
-        ]
+        lines = [line for state in ("running", "succeeded") for line in _log(service, 1, job=ids["job"], state=state)]
+    assert [line["state"] for line in lines] == ["running", "succeeded"]
     assert {(line["task"], line["case"], line["kind"]) for line in lines} == {(ids["task"], ids["case"], "prediction")}
 
 
