@@ -1,4 +1,4 @@
-"""One engine with warm workers for all tests of the session; each test makes a task of its own."""
+"""One engine for all tests of the session; each test makes a task of its own."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _LANES: tuple[JobKind, ...] = ("prediction", "training")
 
 
 class Engine:
-    """Two lanes of jobs, so that a prediction never waits for a training; each has one warm worker process.
+    """Two lanes of jobs, so that a prediction never waits for a training; each has one worker process, which stays warm.
 
     It holds the workspace's lock. Jobs that an earlier engine left unfinished are taken up again, trainings from their
     last checkpoint, or wait as ``interrupted`` for an engine that does.
@@ -42,7 +42,8 @@ class Engine:
     Args:
         workspace: open workspace; it is not closed with the engine.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        warm: start the workers at once instead of with the first job.
+        warm: start the worker of predictions at once instead of with the first one, for someone waits for that; the
+            worker of trainings always starts with the first training.
         resume: take up what an earlier engine left unfinished.
 
     Raises:
@@ -69,8 +70,7 @@ class Engine:
             for kind in _LANES
         }
         if warm:
-            for lane in self._lanes.values():
-                lane.warm_up()
+            self._lanes["prediction"].warm_up()
         for job in workspace.jobs.unfinished():
             if resume:
                 self._take_up(job)

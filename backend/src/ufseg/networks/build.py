@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.networks.nets import DynUNet
 from torch import nn
 
 from ufseg.errors import PlanError, StorageError
 from ufseg.networks.channels_last import compute_channels_last
 from ufseg.networks.head_names import is_supervision_head, without_heads
+from ufseg.networks.monai_networks import DynUNet
 from ufseg.networks.paper import paper_unet
 from ufseg.networks.supervised import SupervisedDynUNet, supervised_outputs
 from ufseg.plans.plan import Plan

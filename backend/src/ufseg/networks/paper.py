@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from monai.networks.nets import BasicUNet
 from torch import nn
 
+from ufseg.networks.monai_networks import BasicUNet
 from ufseg.plans.plan import Plan
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from monai.networks.nets import DynUNet
 from torch import Tensor
 
 from ufseg.networks.head_names import without_heads
+from ufseg.networks.monai_networks import DynUNet
 
 __all__ = ["SupervisedDynUNet", "supervised_outputs", "without_heads"]
 
