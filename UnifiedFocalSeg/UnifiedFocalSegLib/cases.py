@@ -10,8 +10,8 @@ import numpy as np
 import slicer
 import slicer.util
 
-from .case_nodes import BASE, CASE, IMAGE_ROLE, MODEL_VERSION, REVISION, TASK, check_present
-from .classes import read_classes
+from .case_nodes import BASE, CASE, IMAGE_ROLE, MODEL_VERSION, REVISION, TASK, check_present, is_present
+from .classes import check_values, read_classes
 from .client import BackendClient, Json
 from .errors import FocalSegError, SceneError
 from .geometry import Geometry, to_vtk
@@ -111,11 +111,18 @@ class Cases:
 
             details, task, chosen = yield self._step(look_up)
             grid = Geometry.from_json(details["geometry"])
+            classes = read_classes(task["classes"])
             there = _candidates(grid)
+            before = [node.GetImageData().GetMTime() for node, _image in there]
             known = [self._opened_as(node) for node, _image in there]
             hashes = yield self._step(
                 lambda control: [sha or _hash(image, control) for sha, (_node, image) in zip(known, there, strict=True)]
             )
+            # A volume that was painted on meanwhile was hashed half old, half new.
+            hashes = [
+                sha if is_present(node) and node.GetImageData().GetMTime() == time else ""
+                for sha, time, (node, _image) in zip(hashes, before, there, strict=True)
+            ]
             volumes: list[Any] = []
             for number, sha in enumerate(details["images"]):
                 same = [node for (node, _image), own in zip(there, hashes, strict=True) if own == sha]
@@ -129,13 +136,17 @@ class Cases:
                 volumes.append(volume)
             if chosen is None:
                 return volumes[0]
-            label, geometry = yield self._step(lambda control: _load(client, chosen["label"], control, "the label map"))
+
+            def load(control: Control) -> np.ndarray:
+                label, geometry = _load(client, chosen["label"], control, "the label map")
+                check_values(label, classes)
+                return _fitting(label, geometry, grid)
+
+            label = yield self._step(load)
             check_present(volumes, f"Open {details['name']}")
             self.known.remember(chosen["label"], label)
             name = f"{details['name']} revision {chosen['number']}"
-            node = label_to_segmentation(
-                _fitting(label, geometry, grid), read_classes(task["classes"]), volumes[0], name
-            )
+            node = label_to_segmentation(label, classes, volumes[0], name, checked=True)
             for attribute, value in (
                 (TASK, task["id"]),
                 (CASE, case),
@@ -201,7 +212,7 @@ def _choose(revisions: Sequence[Json], wanted: str | None) -> Json | None:
 
 
 def _candidates(grid: Geometry) -> list[tuple[Any, tuple[np.ndarray, Geometry]]]:
-    """Volumes of the scene on a grid, with copies of their voxels, for they are hashed on another thread."""
+    """Volumes of the scene on a grid, with their voxels, which the scene still owns."""
     found = []
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
         if node.IsA("vtkMRMLLabelMapVolumeNode"):
@@ -211,7 +222,7 @@ def _candidates(grid: Geometry) -> list[tuple[Any, tuple[np.ndarray, Geometry]]]
         except SceneError:
             continue  # such a volume was never sent
         if geometry.difference(grid) is None:
-            found.append((node, (array.copy(), geometry)))
+            found.append((node, (array, geometry)))
     return found
 
 

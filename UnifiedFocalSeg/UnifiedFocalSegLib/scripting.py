@@ -15,13 +15,17 @@ import slicer.util
 from .logic import FocalSegLogic
 
 OFFERED = (
+    "case_rows",
     "close",
     "connect",
     "create_task",
     "examine_setup",
     "fetch",
+    "history",
+    "import_folder",
     "install_backend",
     "install_model",
+    "open_case",
     "promote",
     "retrain",
     "rollback",
