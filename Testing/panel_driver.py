@@ -14,6 +14,9 @@ from slicer_shell.application import LoadedModule, install
 MODULE_FILE = Path(__file__).resolve().parents[1] / "UnifiedFocalSeg" / "UnifiedFocalSeg.py"
 # A label that has grown tells its layout, that tells the one around it, and so on, each in a round of events.
 _LAYOUT_LEVELS = 8
+# Below a test's folder, as a user would find it below the home: pictures show where things are and who signs them.
+DATA_FOLDER = Path("reader") / ".local" / "share" / "UnifiedFocalSeg"
+READER = "A. Reader"
 
 
 @contextmanager
@@ -30,7 +33,8 @@ def opened_panel(monkeypatch, folder: Path, height: int, *, python=lambda: None,
     qt = install()
     qt.QSettings.values.clear()
     monkeypatch.setenv("UFSEG_WORKSPACE", str(folder / "workspace"))
-    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(environment or folder / "environment"))
+    monkeypatch.setenv("UFSEG_ENVIRONMENT", str(environment or folder / DATA_FOLDER / "environment"))
+    monkeypatch.setenv("LOGNAME", READER)
     monkeypatch.setattr("UnifiedFocalSegLib.widget.backend_part.default_python", python)
     widget = LoadedModule(MODULE_FILE).open()
     widget.parent.resize(440, height)

@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3] / "backend" / "tests"))
 
 import tiny_backend
 
+from panel_driver import DATA_FOLDER
 from UnifiedFocalSegLib.environment import Options, Places, Wanted, install
 
 
@@ -52,4 +53,4 @@ def site(tmp_path, wheels) -> Site:
     folder, lock = wheels
     wanted = tiny_backend.write_sources(tmp_path / "extension", lock)
     options = Options("cpu", folder, offline=True, python=Path(sys.executable), needed=0)
-    return Site(Places(tmp_path / "root"), wanted, options)
+    return Site(Places(tmp_path / DATA_FOLDER / "environment"), wanted, options)

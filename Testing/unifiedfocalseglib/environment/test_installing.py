@@ -158,7 +158,7 @@ def test_a_disk_that_becomes_full(site, tmp_path):
 
 
 def test_no_network(site):
-    next(site.options.wheels.glob("helper*")).rename(site.places.root.parent / "helper.whl")
+    next(site.options.wheels.glob("helper*")).rename(site.wanted.sources.parent / "helper.whl")
     try:
         variables = dict(os.environ) | {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
         with pytest.raises(SetupError, match=r"index cannot be reached: .*127\.0\.0\.1.* install offline"):
@@ -166,7 +166,7 @@ def test_no_network(site):
         with pytest.raises(SetupError, match=r"package is not available: .*helper.* Add it to "):
             site.install()
     finally:
-        (site.places.root.parent / "helper.whl").rename(site.options.wheels / "helper-1.0-py3-none-any.whl")
+        (site.wanted.sources.parent / "helper.whl").rename(site.options.wheels / "helper-1.0-py3-none-any.whl")
     site.install()
 
 
