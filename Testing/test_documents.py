@@ -34,3 +34,10 @@ def test_files_that_the_checklist_names_exist():
     assert named
     for name in named:
         assert (REPOSITORY / name).is_file(), f"{name} does not exist"
+
+
+def test_the_tutorial_shows_every_picture_of_the_panel():
+    text = (REPOSITORY / "Resources" / "Tutorial.md").read_text(encoding="utf-8")
+    pictures = sorted(p.name for p in (REPOSITORY / "Resources" / "Screenshots").glob("test-shell-*.png"))
+    assert pictures
+    assert [name for name in pictures if f"(Screenshots/{name})" not in text] == []
