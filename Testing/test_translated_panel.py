@@ -95,7 +95,7 @@ def test_the_panel_says_nothing_in_english(widget, scene, language, tmp_path):
     until(lambda: ui.taskSelector.count == 1)
     idle(widget)
 
-    image, label, geometry = phantom.study(0)
+    image, _label, geometry = phantom.study(0)
     volume = add_volume(scene, image, geometry, "head")
     ui.inputSelector.setCurrentNode(volume)
     assert_translated(widget, names)
@@ -134,7 +134,7 @@ def test_the_panel_says_nothing_in_english(widget, scene, language, tmp_path):
     assert wizard.draft.modality == "MRI"
     wizard.close()
 
-    train(widget, names, label)
+    train(widget, names)
     assert ui.trainingStatusLabel.text.startswith("⟦Version ⟧2")
     assert_translated(widget, names)
     ui.promoteButton.click()
@@ -143,7 +143,7 @@ def test_the_panel_says_nothing_in_english(widget, scene, language, tmp_path):
     assert_found_by_translators(language)
 
 
-def train(widget, names, label) -> None:
+def train(widget, names) -> None:
     """A short training by the button, on a case that is for training whatever its subject's hash."""
     import slicer
 
@@ -157,7 +157,8 @@ def train(widget, names, label) -> None:
     widget.logic.submit_correction(node, volume, task=task, subject=subject, wait=True)
     widget.panel.segment.refresh_tasks()
     idle(widget)
-    widget.ui.budgetSpinBox.setValue(0.02)
+    retrain, brief = widget.logic.retrain, {"budget_seconds": None, "epochs": 1}
+    widget.logic.retrain = lambda task, **options: retrain(task, **{**options, **brief})
     assert widget.ui.trainButton.enabled, widget.ui.trainButton.toolTip
     widget.ui.trainButton.click()
     assert_translated(widget, names)
