@@ -15,6 +15,9 @@ from panel_driver import opened_panel, start_backend, until
 from slicer_shell.application import install
 from slicer_shell.i18n import context_of
 from translatable import sources
+from UnifiedFocalSegLib.environment.gpu import find_gpus
+from UnifiedFocalSegLib.environment.space import words
+from UnifiedFocalSegLib.environment.torch_builds import BUILDS
 
 # What the test, the phantom's model and the computer are called.
 NAMES = ["Phantom MRI", "a-phantom-mri", "MRI", "bright", "dark", "head", "by hand", "A. Reader", "tumour"]
@@ -71,7 +74,7 @@ def listened(widget, names: list[str]) -> None:
 
 
 def test_the_panel_says_nothing_in_english(widget, scene, language, tmp_path):
-    ui, names = widget.ui, [*NAMES, str(tmp_path), sys.executable]
+    ui, names = widget.ui, [*NAMES, str(tmp_path), sys.executable, *BUILDS, *(gpu.name for gpu in find_gpus().gpus)]
     listened(widget, names)
     until(lambda: ui.setupButton.enabled)
     assert ui.backendLabel.text == marked("Backend: not set up")
@@ -171,3 +174,12 @@ def assert_found_by_translators(language) -> None:
     there.add(("qSlicerAbstractCoreModule", "Segmentation"))
     assert len(language.asked) > 150
     assert language.asked <= there
+
+
+def test_a_translation_with_other_fields_is_not_taken(scene, monkeypatch, caplog):
+    """As in Slicer: with it ``.format`` would fail."""
+    import slicer
+
+    monkeypatch.setattr(slicer.app, "translate", lambda _context, text: text.replace("size", "taille"))
+    assert words(2_500_000_000) == "2.5 GB"
+    assert "environment.space" in caplog.text

@@ -15,6 +15,7 @@ MODULE = Path(__file__).resolve().parents[1] / "UnifiedFocalSeg"
 # Where a call or a keyword takes a text that is shown, by the number or the name of the argument.
 SHOWN: dict[str, tuple[int | str, ...]] = {
     "report": (1, "stage"),
+    "_report": (0, 1),
     "_begin": (2,),
     "_load": (3,),
     "Progress": (1, "stage"),
@@ -30,6 +31,7 @@ SHOWN: dict[str, tuple[int | str, ...]] = {
     "Choice": (1, "why"),
     "Found": (1, "problem"),
     "offer": (1, 2),
+    "fill": (0,),
     "setText": (0,),
     "setToolTip": (0,),
     "setTitle": (0,),
@@ -136,7 +138,7 @@ class Source:
                 yield Found(node.lineno, text)
 
     def shown(self) -> Iterator[Found]:
-        """Literals, of one word too, that are given to something that shows them."""
+        """Literals, of one word too, that are given to something that shows them, or returned as a text."""
         for node in ast.walk(self.tree):
             for expression in self._shown_by(node):
                 yield from self._untranslated(expression, frozenset())
@@ -148,6 +150,10 @@ class Source:
             yield from (keyword.value for keyword in node.keywords if keyword.arg in places)
         elif isinstance(node, ast.Assign) and any(_is_shown(target) for target in node.targets):
             yield node.value
+        elif isinstance(node, ast.Return) and node.value is not None:
+            function = next(above for above in self.outer(node) if isinstance(above, ast.FunctionDef))
+            if function.returns is not None and "str" in ast.unparse(function.returns).split(" | "):
+                yield node.value
 
     def _untranslated(self, node: ast.AST, seen: frozenset[str]) -> Iterator[Found]:
         """Literals with letters of which the value of an expression may be made."""
