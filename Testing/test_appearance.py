@@ -1,8 +1,7 @@
-"""What every control has in common: a reason where it is disabled, the keyboard, the width, themes and translation."""
+"""What every control has in common: a reason where it is disabled, the keyboard, the width and themes."""
 
 from __future__ import annotations
 
-import ast
 import sys
 from pathlib import Path
 
@@ -14,8 +13,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MODULE = REPOSITORY / "UnifiedFocalSeg"
 # Left of the views on a screen of 1366 pixels, Slicer's module panel has about a third.
 WIDEST = 455
-# What shows a text to the user, and which of its arguments is the text.
-SHOWN = {"setText": 0, "setToolTip": 0, "setTitle": 0, "setWindowTitle": 0, "addItem": 0, "offer": 1}
 
 
 @pytest.fixture
@@ -73,23 +70,3 @@ def test_light_and_dark(widget, tmp_path):
         back()
     for path in [*(MODULE / "Resources" / "UI").glob("*.ui"), *(MODULE / "UnifiedFocalSegLib").rglob("*.py")]:
         assert "stylesheet" not in path.read_text(encoding="utf-8").lower(), path
-
-
-@pytest.mark.parametrize("path", sorted((MODULE / "UnifiedFocalSegLib" / "widget").glob("*.py")), ids=lambda p: p.name)
-def test_texts_can_be_translated(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        for argument in node.args[SHOWN.get(name, len(node.args)) :]:
-            for part in ast.walk(argument):
-                if isinstance(part, ast.JoinedStr) or _is_plain(part, argument):
-                    pytest.fail(f"{path.name}, line {node.lineno}: a text that is not in _()")
-
-
-def _is_plain(part: ast.AST, argument: ast.AST) -> bool:
-    """Whether it is a sentence or word in quotes that no call of ``_`` contains."""
-    if not isinstance(part, ast.Constant) or not isinstance(part.value, str) or not part.value.strip():
-        return False
-    wrapped = [call for call in ast.walk(argument) if isinstance(call, (ast.Call, ast.Subscript, ast.Compare))]
-    return not any(part in ast.walk(call) for call in wrapped)

@@ -27,9 +27,9 @@ class UnifiedFocalSeg(ScriptedLoadableModule):
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
         offer_to_scripts(self.parent.logic(), "UnifiedFocalSeg")
-        self.parent.title = "Unified Focal Segmentation"
+        self.parent.title = _("Unified Focal Segmentation")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.contributors = ["The UnifiedFocalSeg developers"]
+        self.parent.contributors = [_("The UnifiedFocalSeg developers")]
         self.parent.helpText = _(
             "Segments images with a U-Net trained with the Unified Focal loss, and retrains it on your corrections. "
             "A new model is used only if it is better on validation cases. Everything is computed on this computer, "

@@ -30,7 +30,7 @@ def install(log: str | None = None):
     application.setStyle("Fusion")
     sys.modules["ctk"] = ctk_widgets.build()
     mrml_widgets.install()
-    sys.modules["slicer.ScriptedLoadableModule"], sys.modules["slicer.i18n"] = scripted_module.build()
+    sys.modules["slicer.ScriptedLoadableModule"] = scripted_module.build()
     sys.modules["slicer.parameterNodeWrapper"] = parameter_node.build()
     slicer.app.processEvents = application.processEvents
     manager = ModuleManager()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 import types
 from pathlib import Path
@@ -14,9 +15,13 @@ import slicer.util
 import vtk
 from vtkmodules.vtkCommonCore import vtkCollection, vtkFileOutputWindow, vtkOutputWindow
 
+from . import i18n
 from .core_io import CoreIOManager
 
 SHARE = Path(__file__).with_name("share")
+
+# Here, not in `boot`: the module's files take their `tr` from it when they are imported, which may be earlier.
+sys.modules["slicer.i18n"] = i18n
 
 _LOGICS = {
     "Colors": "vtkMRMLColorLogic",
@@ -63,6 +68,10 @@ class Application:
 
     def startupEnvironment(self) -> _Environment:
         return _Environment(os.environ)
+
+    def translate(self, _context: str, text: str) -> str:
+        """The English text; a test puts a language of its own here."""
+        return text
 
     def processEvents(self, *_) -> None:
         """Nothing to process without Qt; the Qt shell replaces this."""

@@ -1,4 +1,4 @@
-"""Stand-ins for `slicer.ScriptedLoadableModule` and `slicer.i18n`."""
+"""Stand-in for `slicer.ScriptedLoadableModule`."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class ScriptedLoadableModuleTest:
         print(message)
 
 
-def build() -> tuple[types.ModuleType, types.ModuleType]:
-    """The modules to be imported as `slicer.ScriptedLoadableModule` and `slicer.i18n`."""
+def build() -> types.ModuleType:
+    """The module to be imported as `slicer.ScriptedLoadableModule`."""
     module = types.ModuleType("slicer.ScriptedLoadableModule", __doc__)
     for cls in (
         ScriptedLoadableModule,
@@ -71,6 +71,4 @@ def build() -> tuple[types.ModuleType, types.ModuleType]:
         ScriptedLoadableModuleTest,
     ):
         setattr(module, cls.__name__, cls)
-    i18n = types.ModuleType("slicer.i18n", __doc__)
-    i18n.tr = i18n.translate = lambda *texts: texts[-1]
-    return module, i18n
+    return module

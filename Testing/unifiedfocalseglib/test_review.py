@@ -17,6 +17,7 @@ from UnifiedFocalSegLib import case_nodes, nrrd, regions
 from UnifiedFocalSegLib.classes import read_classes
 from UnifiedFocalSegLib.errors import FocalSegError
 from UnifiedFocalSegLib.logic import FocalSegLogic
+from UnifiedFocalSegLib.measuring import MODELS_RESULT
 from UnifiedFocalSegLib.scene import label_to_segmentation
 
 CLASSES = [{"name": "a", "value": 3}, {"name": "b", "value": 7}, {"name": "c", "value": 5}]
@@ -122,7 +123,7 @@ class TestMeasures:
         volume = add_volume(scene, image, geometry)
         node = logic.segment(volume, installed, wait=True).result
         found = logic.measure(node, volume, wait=True).result
-        assert found.reference == "model's result"
+        assert found.reference == MODELS_RESULT
         assert found.box is None
         assert {m.dice for m in found.measures} <= {1.0, None}
         before = painted(node, volume, "bright")

@@ -34,7 +34,7 @@ def samples(scene, tmp_path, monkeypatch):
 
 def test_each_sample_is_offered_once_with_a_thumbnail_and_without_a_download(samples):
     sample_data.register()
-    offered = slicer.modules.sampleDataSources[sample_data.CATEGORY]
+    offered = slicer.modules.sampleDataSources[sample_data.category()]
     assert [s.sampleName for s in offered] == list(sample_data.SAMPLES)
     for source in offered:
         assert all(uri.startswith("file:///") for uri in source.uris)

@@ -15,6 +15,7 @@ import slicer
 
 from .environment import Places, check, default_root, shipped
 from .errors import BackendError, OperationCancelled, SetupError
+from .translation import tr as _
 
 _LOG_LINES = 200
 _POLL_SECONDS = 0.05
@@ -81,8 +82,10 @@ class BackendProcess:
             )
         except OSError as error:
             raise BackendError(
-                f"The backend's Python {python} could not be started ({error.strerror}). "
-                "Choose the python of its virtual environment under Advanced."
+                _(
+                    "The backend's Python {python} could not be started ({reason}). "
+                    "Choose the python of its virtual environment under Advanced."
+                ).format(python=python, reason=error.strerror)
             ) from error
         started = cls(process, deque(maxlen=_LOG_LINES))
         first = _FirstLine()
@@ -109,15 +112,19 @@ class BackendProcess:
         code = self._process.poll()
         if code is None:
             return ""
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        if code < 0:
+            ended = _("The backend was killed by signal {signal}.").format(signal=-code)
+        else:
+            ended = _("The backend ended with exit code {code}.").format(code=code)
         last = next((line for line in reversed(self._log) if line.strip() and " INFO " not in line), "")
-        words = f" Its last words: {last.strip()}" if last else ""
-        return f"The backend {how}.{words}"
+        return _("{ended} Its last words: {words}").format(ended=ended, words=last.strip()) if last else ended
 
     def last_words(self) -> str:
         """Why the backend is gone and what to do, in sentences; empty while it lives."""
         ending = self.ending()
-        return f"{ending} Start it again; everything it has acknowledged is saved." if ending else ""
+        if not ending:
+            return ""
+        return _("{ending} Start it again; everything it has acknowledged is saved.").format(ending=ending)
 
     def stop(self, seconds: float = 10.0) -> None:
         """End the backend and its workers: close its input, wait, and kill it only if that does not help."""
@@ -156,21 +163,25 @@ class BackendProcess:
         while not first.arrived.wait(_POLL_SECONDS):
             if cancelled is not None and cancelled.is_set():
                 self.stop(0.0)  # it has promised nothing to anybody yet
-                raise OperationCancelled("The start of the backend was stopped.")
+                raise OperationCancelled(_("The start of the backend was stopped."))
             if time.monotonic() > deadline:
                 self.stop(1.0)
                 raise BackendError(
-                    f"The backend did not report an address within {seconds:.0f} s. Its last lines: {self.log_tail(5)}"
+                    _("The backend did not report an address within {seconds:.0f} s. Its last lines: {lines}").format(
+                        seconds=seconds, lines=self.log_tail(5)
+                    )
                 )
         try:
             hello = json.loads(first.line)
             self.url, self.token, self.version = hello["url"], hello["token"], str(hello.get("version", ""))
         except (ValueError, KeyError, TypeError) as error:
             self.stop(1.0)
-            tail = self.log_tail(5) or first.line.strip()
+            tail = self.log_tail(5) or first.line.strip() or _("(none)")
             raise BackendError(
-                f"The backend could not start. Its last lines: {tail or '(none)'}. Check the Python chosen under "
-                "Advanced and that the workspace can be written."
+                _(
+                    "The backend could not start. Its last lines: {lines}. Check the Python chosen under "
+                    "Advanced and that the workspace can be written."
+                ).format(lines=tail)
             ) from error
 
     def _read_output(self, first: _FirstLine) -> None:

@@ -9,6 +9,7 @@ from .errors import SceneError
 from .identity import subject_of
 from .scene import volume_geometry, volume_image
 from .steps import CaseImages
+from .translation import tr as _
 
 # Attributes of a segmentation node, kept with the scene: task, case, the model version that made it, and the label
 # revision it was last saved as or opened from; hashes of the model's result and of that revision's label map.
@@ -26,7 +27,7 @@ def as_list(volume: Any) -> list[Any]:
     """
     volumes = list(volume) if isinstance(volume, (list, tuple)) else [volume]
     if not volumes or volumes[0] is None:
-        raise SceneError("No volume was given. Choose the input volume.")
+        raise SceneError(_("No volume was given. Choose the input volume."))
     return volumes
 
 
@@ -38,7 +39,11 @@ def referenced_volumes(segmentation: Any) -> list[Any]:
         role = type(segmentation).GetReferenceImageGeometryReferenceRole()
         volumes = [segmentation.GetNodeReference(role)]
     if any(v is None for v in volumes):
-        raise SceneError(f"The volume of {segmentation.GetName()} is not in the scene. Load it and choose it.")
+        raise SceneError(
+            _("The volume of {segmentation} is not in the scene. Load it and choose it.").format(
+                segmentation=segmentation.GetName()
+            )
+        )
     return volumes
 
 
@@ -58,15 +63,18 @@ def case_images(volumes: list[Any], subject: str | None) -> CaseImages:
         SceneError: they cannot be sent (see `volume_image`) or do not share a grid.
     """
     read = [volume_image(v) for v in volumes]
-    for volume, (_, geometry) in zip(volumes[1:], read[1:], strict=True):
+    for volume, (_array, geometry) in zip(volumes[1:], read[1:], strict=True):
         difference = read[0][1].difference(geometry)
         if difference is not None or volume.GetTransformNodeID() != volumes[0].GetTransformNodeID():
             raise SceneError(
-                f"{volumes[0].GetName()} and {volume.GetName()} lie on different grids: "
-                f"{difference or 'their parent transforms differ'}. Resample one to the other first."
+                _("{one} and {other} lie on different grids: {difference}. Resample one to the other first.").format(
+                    one=volumes[0].GetName(),
+                    other=volume.GetName(),
+                    difference=difference or _("their parent transforms differ"),
+                )
             )
     return CaseImages(
-        [array for array, _ in read],
+        [array for array, _geometry in read],
         read[0][1],
         volumes[0].GetName(),
         subject or subject_of(volumes[0]),
@@ -77,11 +85,23 @@ def case_images(volumes: list[Any], subject: str | None) -> CaseImages:
 def check_channels(images: CaseImages, task: Json) -> None:
     """Raise SceneError unless the volumes have as many channels as the task."""
     names = task["channels"]
-    if images.channels != len(names):
-        raise SceneError(
-            f"{images.name} has {images.channels} channel{'s' if images.channels > 1 else ''}, but {task['name']} "
-            f"needs {len(names)} ({', '.join(names)}). Choose {'other volumes' if len(names) > 1 else 'a grey volume'}."
+    if images.channels == len(names):
+        return
+    if len(names) == 1:
+        sentence = _("{volume} has {count} channels, but {task} needs {needed} ({names}). Choose a grey volume.")
+    elif images.channels == 1:
+        sentence = _("{volume} has {count} channel, but {task} needs {needed} ({names}). Choose other volumes.")
+    else:
+        sentence = _("{volume} has {count} channels, but {task} needs {needed} ({names}). Choose other volumes.")
+    raise SceneError(
+        sentence.format(
+            volume=images.name,
+            count=images.channels,
+            task=task["name"],
+            needed=len(names),
+            names=", ".join(names),
         )
+    )
 
 
 def stamp(volumes: list[Any]) -> list[tuple[Any, int]]:
@@ -98,7 +118,11 @@ def check_present(nodes: list[Any], title: str) -> None:
     """Raise SceneError, naming the operation `title`, if a node has left the scene."""
     gone = [n.GetName() for n in nodes if not is_present(n)]
     if gone:
-        raise SceneError(f"“{title}” was dropped, because {', '.join(gone)} is no longer in the scene.")
+        raise SceneError(
+            _("“{title}” was dropped, because {names} is no longer in the scene.").format(
+                title=title, names=", ".join(gone)
+            )
+        )
 
 
 def check_unchanged(volumes: list[Any], before: list[tuple[Any, int]], title: str) -> None:
@@ -106,5 +130,7 @@ def check_unchanged(volumes: list[Any], before: list[tuple[Any, int]], title: st
     check_present(volumes, title)
     if stamp(volumes) != before:
         raise SceneError(
-            f"“{title}” was dropped, because {volumes[0].GetName()} was changed in the meantime. Segment it again."
+            _("“{title}” was dropped, because {volume} was changed in the meantime. Segment it again.").format(
+                title=title, volume=volumes[0].GetName()
+            )
         )

@@ -19,6 +19,7 @@ from .labels import KnownLabels
 from .nrrd import Body, decode
 from .operation import Control, Operation, Script
 from .scene import label_to_segmentation, volume_image
+from .translation import tr as _
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Cases:
         def rows(client: BackendClient) -> list[CaseRow]:
             return [self._row(case, client) for case in client.cases(chosen)]
 
-        return self._simple("fetch", "Fetch cases", rows, wait)
+        return self._simple("fetch", _("Fetch cases"), rows, wait)
 
     def history(self, case: str, *, wait: bool = False) -> Operation:
         """The label revisions of a case; result: list of `RevisionRow`, oldest first."""
@@ -88,7 +89,7 @@ class Cases:
             numbers = {r["id"]: r["number"] for r in revisions}
             return [_changes(revision, client.diff(revision["id"]), numbers) for revision in revisions]
 
-        return self._simple("fetch", "Fetch history", rows, wait)
+        return self._simple("fetch", _("Fetch history"), rows, wait)
 
     def open_case(self, case: str, revision: str | None = None, *, wait: bool = False) -> Operation:
         """Put a case into the scene: its volumes, unless they are there, and a segmentation of a label revision.
@@ -110,6 +111,7 @@ class Cases:
                 return found, client.task(found["task"]), _choose(client.revisions(case), revision)
 
             details, task, chosen = yield self._step(look_up)
+            title = _("Open {case}").format(case=details["name"])
             grid = Geometry.from_json(details["geometry"])
             classes = read_classes(task["classes"])
             there = _candidates(grid)
@@ -127,10 +129,12 @@ class Cases:
             for number, sha in enumerate(details["images"]):
                 same = [node for (node, _image), own in zip(there, hashes, strict=True) if own == sha]
                 if same:
-                    check_present(same[:1], f"Open {details['name']}")
+                    check_present(same[:1], title)
                     volumes.append(same[0])
                     continue
-                array, geometry = yield self._step(lambda control, sha=sha: _load(client, sha, control, "the image"))
+                array, geometry = yield self._step(
+                    lambda control, sha=sha: _load(client, sha, control, _("Fetching the image"))
+                )
                 volume = _add_volume(array, geometry, _volume_name(details, task, number))
                 self.opened[volume.GetID()] = (sha, volume.GetImageData().GetMTime())
                 volumes.append(volume)
@@ -138,14 +142,14 @@ class Cases:
                 return volumes[0]
 
             def load(control: Control) -> np.ndarray:
-                label, geometry = _load(client, chosen["label"], control, "the label map")
+                label, geometry = _load(client, chosen["label"], control, _("Fetching the label map"))
                 check_values(label, classes)
                 return _fitting(label, geometry, grid)
 
             label = yield self._step(load)
-            check_present(volumes, f"Open {details['name']}")
+            check_present(volumes, title)
             self.known.remember(chosen["label"], label)
-            name = f"{details['name']} revision {chosen['number']}"
+            name = _("{case} revision {number}").format(case=details["name"], number=chosen["number"])
             node = label_to_segmentation(label, classes, volumes[0], name, checked=True)
             for attribute, value in (
                 (TASK, task["id"]),
@@ -160,7 +164,7 @@ class Cases:
                 node.AddNodeReferenceID(IMAGE_ROLE, volume.GetID())
             return node
 
-        return self._run("open", "Open the case", script(), wait)
+        return self._run("open", _("Open the case"), script(), wait)
 
     def _row(self, case: Json, client: BackendClient) -> CaseRow:
         known = self.rows.get(case["id"])
@@ -207,7 +211,11 @@ def _choose(revisions: Sequence[Json], wanted: str | None) -> Json | None:
         return max(revisions, key=lambda r: r["number"], default=None)
     found = next((r for r in revisions if r["id"] == wanted), None)
     if found is None:
-        raise FocalSegError(f"The case has no revision {wanted}, but {len(revisions)} others. Refresh the table.")
+        raise FocalSegError(
+            _("The case has no revision {wanted}, but {count} others. Refresh the table.").format(
+                wanted=wanted, count=len(revisions)
+            )
+        )
     return found
 
 
@@ -231,9 +239,9 @@ def _hash(image: tuple[np.ndarray, Geometry], control: Control) -> str:
     return Body(*image).sha256()
 
 
-def _load(client: BackendClient, sha: str, control: Control, what: str) -> tuple[np.ndarray, Geometry]:
+def _load(client: BackendClient, sha: str, control: Control, stage: str) -> tuple[np.ndarray, Geometry]:
     control.check()
-    control.report(stage=f"Fetching {what}")
+    control.report(stage=stage)
     return decode(client.download(sha))
 
 
@@ -257,7 +265,9 @@ def _fitting(label: np.ndarray, geometry: Geometry, grid: Geometry) -> np.ndarra
     difference = geometry.difference(grid)
     if difference is not None:
         raise SceneError(
-            f"The label map and the image of this case lie on different grids: {difference}. Nothing more was put into "
-            "the scene; run “ufseg workspace check”."
+            _(
+                "The label map and the image of this case lie on different grids: {difference}. Nothing more was put "
+                "into the scene; run “ufseg workspace check”."
+            ).format(difference=difference)
         )
     return label

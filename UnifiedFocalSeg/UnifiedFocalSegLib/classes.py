@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import SceneError
+from .translation import tr as _
 
 # Told apart well on grey images, also by people with colour blindness (Okabe and Ito, 2008). Used in order of the
 # class values where a task gives no colours.
@@ -57,12 +58,14 @@ def check_values(label: np.ndarray, classes: Sequence[SegmentClass]) -> None:
         SceneError: it is not uint8, or holds values that no class has.
     """
     if label.dtype != np.uint8:
-        raise SceneError(f"A label map must be uint8, not {label.dtype}.")
+        raise SceneError(_("A label map must be uint8, not {kind}.").format(kind=label.dtype))
     known = np.zeros(256, dtype=bool)
     known[[0, *(c.value for c in classes)]] = True
     if all(known[plane].all() for plane in label):  # plane by plane, so that no second volume is needed
         return
     unknown = [int(v) for v in np.unique(label) if not known[v]]
     raise SceneError(
-        f"The label map holds the values {unknown}, but the task's classes have {[c.value for c in classes]}."
+        _("The label map holds the values {values}, but the task's classes have {known}.").format(
+            values=unknown, known=[c.value for c in classes]
+        )
     )

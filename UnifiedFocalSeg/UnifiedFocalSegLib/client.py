@@ -13,6 +13,7 @@ import requests
 from .errors import BackendError
 from .nrrd import Body
 from .spool import collect, hand_over
+from .translation import tr as _
 from .trust import LOOPBACK, Trust
 
 _CONNECT_SECONDS = 5.0
@@ -82,7 +83,7 @@ class BackendClient:
         answer = self._request("POST", "/files?durable=false", data=body, headers=headers, seconds=_FILE_SECONDS)
         stored = self._decoded(answer)["sha256"]
         if stored != digest:  # the scene's own memory is sent, without a copy
-            raise BackendError("The volume was changed while it was sent. Try again.", "InputError", 409)
+            raise BackendError(_("The volume was changed while it was sent. Try again."), "InputError", 409)
         return stored
 
     def download(self, sha256: str) -> bytes:
@@ -195,7 +196,9 @@ class BackendClient:
             return answer.json()
         except requests.exceptions.JSONDecodeError as error:
             raise BackendError(
-                f"{self.url} answered, but not as a UnifiedFocalSeg backend does. Check the address and the version."
+                _(
+                    "{url} answered, but not as a UnifiedFocalSeg backend does. Check the address and the version."
+                ).format(url=self.url)
             ) from error
 
     def _request(
@@ -211,14 +214,18 @@ class BackendClient:
             )
         except requests.exceptions.Timeout as error:
             raise BackendError(
-                f"The backend at {self.url} did not answer {method} {path} within {seconds:.0f} s. "
-                "It may be overloaded; try again, or restart it."
+                _(
+                    "The backend at {url} did not answer {method} {path} within {seconds:.0f} s. "
+                    "It may be overloaded; try again, or restart it."
+                ).format(url=self.url, method=method, path=path, seconds=seconds)
             ) from error
         except requests.exceptions.SSLError as error:
             raise self._trust.refusal(self.url) from error
         except requests.exceptions.RequestException as error:
             raise BackendError(
-                f"The backend at {self.url} cannot be reached. Start it again; what it has acknowledged is saved."
+                _("The backend at {url} cannot be reached. Start it again; what it has acknowledged is saved.").format(
+                    url=self.url
+                )
             ) from error
         if answer.ok or answer.status_code in accept:
             return answer
@@ -246,5 +253,7 @@ def _refusal(answer: requests.Response, method: str, path: str) -> BackendError:
         error = answer.json()["error"]
         return BackendError(str(error["message"]), str(error["type"]), answer.status_code)
     except (ValueError, KeyError, TypeError):
-        words = f"The backend refused {method} {path} with HTTP status {answer.status_code}."
+        words = _("The backend refused {method} {path} with HTTP status {status}.").format(
+            method=method, path=path, status=answer.status_code
+        )
         return BackendError(words, "HTTPError", answer.status_code)

@@ -21,6 +21,7 @@ from .left_backend import LeftBackend
 from .operation import Control, Operation, Script, Step
 from .runner import Runner
 from .signal import Signal
+from .translation import tr as _
 from .trust import Trust
 
 # A connection breaks a moment before the process can be seen to be gone.
@@ -77,16 +78,18 @@ class Connection:
             chosen = python or default_python()
             if chosen is None:
                 raise BackendError(
-                    "The backend is not set up. Install it (install_backend, or python -m "
-                    "UnifiedFocalSegLib.environment install), or choose the python of its virtual environment under "
-                    "Advanced."
+                    _(
+                        "The backend is not set up. Install it (install_backend, or python -m "
+                        "UnifiedFocalSegLib.environment install), or choose the python of its virtual environment "
+                        "under Advanced."
+                    )
                 )
             old = self._release()
             folder = workspace or default_workspace()
             finished = models or default_models()
 
             def start(control: Control) -> BackendProcess | LeftBackend:
-                control.report(stage="Starting the backend")
+                control.report(stage=_("Starting the backend"))
                 require_whole(chosen)
                 if old is not None:  # it may hold the same workspace
                     old.stop()
@@ -99,7 +102,7 @@ class Connection:
             self._use(BackendClient(self._process.url, self._process.token))
             return self._process.url
 
-        return self._run("start", "Start the backend", script(), wait)
+        return self._run("start", _("Start the backend"), script(), wait)
 
     def connect(self, url: str, token: str, trust: Trust | None = None, *, wait: bool = False) -> Operation:
         """Use a backend that runs already; result: its health.
@@ -119,7 +122,7 @@ class Connection:
             self._use(client)
             return health
 
-        return self._run("start", f"Connect to {url}", script(), wait)
+        return self._run("start", _("Connect to {url}").format(url=url), script(), wait)
 
     def stop_backend(self, wait: bool = False) -> None:
         """End our own backend, if there is one; a connected one is only forgotten."""
@@ -134,7 +137,7 @@ class Connection:
         """Why no backend can be used now, in a sentence; empty if one can."""
         if self._process is not None and not self._process.is_running():
             return self._process.last_words()
-        return "" if self.client is not None else "No backend is running. Start it first."
+        return "" if self.client is not None else _("No backend is running. Start it first.")
 
     @property
     def operations(self) -> list[Operation]:
@@ -215,7 +218,7 @@ class Connection:
             starting.finished.connect(lambda _operation: over.set())
 
             def until_over(control: Control) -> None:
-                control.report(stage="Starting the backend")
+                control.report(stage=_("Starting the backend"))
                 while not over.wait(_POLL_SECONDS):
                     control.check()
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import vtk
 
+from .translation import tr as _
+
 # Slicer's scene is RAS, the wire is LPS: the first two patient axes point the other way. It is its own inverse.
 _RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -93,14 +95,17 @@ class Geometry:
     def difference(self, other: Geometry) -> str | None:
         """None if both are the same grid, else what differs, with the numbers."""
         if self.size != other.size:
-            return f"size {_numbers(self.size)} against {_numbers(other.size)}"
+            return _("size {mine} against {theirs}").format(mine=_numbers(self.size), theirs=_numbers(other.size))
         if self.largest_shift(other) <= GRID_TOLERANCE:
             return None
-        for field in ("spacing", "direction", "origin"):
-            mine, theirs = getattr(self, field), getattr(other, field)
+        for words, mine, theirs in (
+            (_("spacing {mine} against {theirs}"), self.spacing, other.spacing),
+            (_("direction {mine} against {theirs}"), self.direction, other.direction),
+            (_("origin {mine} against {theirs}"), self.origin, other.origin),
+        ):
             if not np.allclose(mine, theirs, rtol=1e-5, atol=1e-5):
-                return f"{field} {_numbers(mine)} against {_numbers(theirs)}"
-        return f"a corner lies {self.largest_shift(other):.3g} voxels apart"
+                return words.format(mine=_numbers(mine), theirs=_numbers(theirs))
+        return _("a corner lies {shift:.3g} voxels apart").format(shift=self.largest_shift(other))
 
     def largest_shift(self, other: Geometry) -> float:
         """How many of the smallest voxel edges the farthest corner moves from this grid to `other`."""

@@ -17,6 +17,7 @@ from .client import Json
 from .errors import BackendError, OperationCancelled
 from .identity import default_author
 from .operation import Control, Operation, Script
+from .translation import tr as _
 
 _ENDING_SECONDS = 5.0
 
@@ -48,19 +49,21 @@ class Importing:
             place = self.place
             if place is None:
                 raise BackendError(
-                    f"The backend was not started by this Slicer, so it cannot be told to read {folder}. On its "
-                    f"computer, run: ufseg cases import {chosen} FOLDER --workspace WORKSPACE"
+                    _(
+                        "The backend was not started by this Slicer, so it cannot be told to read {folder}. On its "
+                        "computer, run: ufseg cases import {task} FOLDER --workspace WORKSPACE"
+                    ).format(folder=folder, task=chosen)
                 )
             python, workspace = place
             command = [str(python), "-m", "ufseg.cli.main", "cases", "import", chosen, os.fspath(folder), "--json"]
             command += ["--workspace", str(workspace), "--author", author.strip() or default_author()]
             return (yield lambda control: _run(command, control))
 
-        return self._run("import", f"Import {Path(folder).name}", script(), wait)
+        return self._run("import", _("Import {folder}").format(folder=Path(folder).name), script(), wait)
 
 
 def _run(command: list[str], control: Control) -> Json:
-    control.report(stage="Reading the folder")
+    control.report(stage=_("Reading the folder"))
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -81,7 +84,8 @@ def _run(command: list[str], control: Control) -> Json:
                 result = told
             else:
                 number = min(told["done"] + 1, told["of"])
-                control.report(told["done"] / max(1, told["of"]), f"Importing case {number} of {told['of']}")
+                stage = _("Importing case {number} of {count}").format(number=number, count=told["of"])
+                control.report(told["done"] / max(1, told["of"]), stage)
             control.check()
         process.wait()
     except OperationCancelled:
@@ -90,7 +94,8 @@ def _run(command: list[str], control: Control) -> Json:
     finally:
         _end(process)
     if result is None:
-        raise BackendError(last.removeprefix("Error: ") or f"The import ended with exit code {process.returncode}.")
+        silent = _("The import ended with exit code {code}.").format(code=process.returncode)
+        raise BackendError(last.removeprefix("Error: ") or silent)
     return result
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from .client import BackendClient
 from .errors import BackendError
+from .translation import tr as _
 
 _FILE = "service.json"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -65,11 +66,13 @@ class LeftBackend:
 
     def ending(self) -> str:
         """That it is gone, in a sentence; empty while it lives."""
-        return "The backend that went on in the background does not answer any more." if self._lost else ""
+        return _("The backend that went on in the background does not answer any more.") if self._lost else ""
 
     def last_words(self) -> str:
         """Why it is gone and what to do, in sentences; empty while it lives."""
-        return f"{self.ending()} Start it again; nothing is lost." if self._lost else ""
+        if not self._lost:
+            return ""
+        return _("{ending} Start it again; nothing is lost.").format(ending=self.ending())
 
     def hand_over(self) -> None:
         """Leave it behind again, to finish its trainings."""
@@ -115,8 +118,10 @@ def _read_address(path: Path) -> dict | None:
         foreign = hasattr(os, "getuid") and (found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077)
         if foreign or not stat.S_ISREG(found.st_mode):
             raise BackendError(
-                f"{path} should be readable by you alone, and is not: its access rights are "
-                f"{stat.S_IMODE(found.st_mode):o}. Somebody may have put it there; remove it and start again."
+                _(
+                    "{path} should be readable by you alone, and is not: its access rights are {rights:o}. "
+                    "Somebody may have put it there; remove it and start again."
+                ).format(path=path, rights=stat.S_IMODE(found.st_mode))
             )
         try:
             hello = json.load(file)

@@ -44,6 +44,7 @@ from .segmenting import Segmenting
 from .setup import Setup
 from .steps import MadeFrom, save_revision
 from .trainings import Trainings
+from .translation import tr as _
 
 # Operations whose result goes into the scene: pointless once it closes. A revision on its way is saved all the same.
 _SCENE_BOUND = ("segment", "open", "measure", "compare", "slices")
@@ -66,7 +67,8 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
 
     def fetch(self, what: str, *arguments: str, wait: bool = False) -> Operation:
         """Ask the backend for ``tasks``, ``task``, ``cases``, ``models``, ``promotions``, … (methods of the client)."""
-        return self._simple("fetch", f"Fetch {what}", lambda client: getattr(client, what)(*arguments), wait)
+        title = _("Fetch {what}").format(what=what)
+        return self._simple("fetch", title, lambda client: getattr(client, what)(*arguments), wait)
 
     def create_task(
         self,
@@ -93,7 +95,7 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
         def create(client: BackendClient) -> Json:
             return client.create_task(name, modality, list(channels), entries, **options)
 
-        return self._simple("create", f"Create {name}", create, wait)
+        return self._simple("create", _("Create {task}").format(task=name), create, wait)
 
     def install_model(self, name: str, *, task: str | None = None, author: str = "", wait: bool = False) -> Operation:
         """Make a task of a finished model; result: task, model_version, whether it is new, and a message.
@@ -105,7 +107,8 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
             wait: block until done.
         """
         by = author.strip() or default_author()
-        return self._simple("install", f"Install {name}", lambda client: client.install_model(name, task, by), wait)
+        title = _("Install {model}").format(model=name)
+        return self._simple("install", title, lambda client: client.install_model(name, task, by), wait)
 
     def promote(
         self, task: str | Json, model_version: str, *, reason: str, author: str = "", wait: bool = False
@@ -113,13 +116,13 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
         """Put a model version into use; result: the promotion."""
         chosen, by = _id(task), author.strip() or default_author()
         return self._simple(
-            "promote", "Promote", lambda client: client.promote(chosen, model_version, reason, by), wait
+            "promote", _("Promote"), lambda client: client.promote(chosen, model_version, reason, by), wait
         )
 
     def rollback(self, task: str | Json, *, reason: str, author: str = "", wait: bool = False) -> Operation:
         """Put the previous model version back into use; result: the promotion."""
         chosen, by = _id(task), author.strip() or default_author()
-        return self._simple("rollback", "Roll back", lambda client: client.rollback(chosen, reason, by), wait)
+        return self._simple("rollback", _("Roll back"), lambda client: client.rollback(chosen, reason, by), wait)
 
     # The loop, after `segment`
 
@@ -149,14 +152,18 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
             region: ``{"start": [i, j, k], "stop": [i, j, k]}``, the box that was annotated; None means everywhere.
             wait: block until done.
         """
-        title = f"Save {segmentation.GetName()}"
+        title = _("Save {segmentation}").format(segmentation=segmentation.GetName())
 
         def script() -> Script:
             client = self._connected()
             volumes = as_list(volume) if volume is not None else referenced_volumes(segmentation)
             chosen = _id(task) if task is not None else segmentation.GetAttribute(TASK)
             if not chosen:
-                raise SceneError(f"{segmentation.GetName()} belongs to no task yet. Choose the task.")
+                raise SceneError(
+                    _("{segmentation} belongs to no task yet. Choose the task.").format(
+                        segmentation=segmentation.GetName()
+                    )
+                )
             images = case_images(volumes, subject)
             details = yield self._step(lambda _control: client.task(chosen))
             check_channels(images, details)

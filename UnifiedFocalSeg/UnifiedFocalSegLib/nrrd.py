@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import WireError
 from .geometry import Geometry
+from .translation import tr as _
 
 _TYPES = {
     "int8": np.int8,
@@ -95,9 +96,15 @@ def encode_header(array: np.ndarray, geometry: Geometry) -> bytes:
     names = {np.dtype(t): name for name, t in _TYPES.items()}
     kind = names.get(array.dtype.newbyteorder("="))
     if kind is None:
-        raise WireError(f"Voxels of type {array.dtype} cannot be sent. Cast the volume to a number type first.")
+        raise WireError(
+            _("Voxels of type {kind} cannot be sent. Cast the volume to a number type first.").format(kind=array.dtype)
+        )
     if array.shape[:3] != geometry.array_shape or array.ndim not in (3, 4):
-        raise WireError(f"An array of shape {array.shape} does not fit the grid {geometry.array_shape} (k, j, i).")
+        raise WireError(
+            _("An array of shape {shape} does not fit the grid {grid} (k, j, i).").format(
+                shape=array.shape, grid=geometry.array_shape
+            )
+        )
     steps = (geometry.ijk_to_lps[:3, :3]).T
     directions = [_vector(step) for step in steps]
     sizes, kinds = list(geometry.size), ["domain"] * 3
@@ -132,18 +139,22 @@ def decode(data: bytes | bytearray) -> tuple[np.ndarray, Geometry]:
     end = data.find(b"\n\n")
     if not data.startswith(b"NRRD000") or end < 0:
         raise WireError(
-            f"The backend sent {len(data)} bytes that are not an NRRD image. "
-            "Check that the module and the backend have the same version."
+            _(
+                "The backend sent {count} bytes that are not an NRRD image. "
+                "Check that the module and the backend have the same version."
+            ).format(count=len(data))
         )
     fields = _fields(data[:end].decode("latin-1"))
     if fields.get("encoding") != "raw" or fields.get("endian", "little") != "little":
         raise WireError(
-            f"The backend sent an NRRD image with encoding {fields.get('encoding')} and byte order "
-            f"{fields.get('endian')}; raw and little are expected."
+            _(
+                "The backend sent an NRRD image with encoding {encoding} and byte order {order}; raw and little are "
+                "expected."
+            ).format(encoding=fields.get("encoding"), order=fields.get("endian"))
         )
     kind = _SPELLINGS.get(fields["type"], fields["type"])
     if kind not in _TYPES:
-        raise WireError(f"The backend sent an NRRD image of the unknown voxel type {kind}.")
+        raise WireError(_("The backend sent an NRRD image of the unknown voxel type {kind}.").format(kind=kind))
     sizes = [int(s) for s in fields["sizes"].split()]
     geometry = _geometry(fields, sizes)
     components = sizes[0] if len(sizes) == 4 else None
@@ -152,14 +163,16 @@ def decode(data: bytes | bytearray) -> tuple[np.ndarray, Geometry]:
     needed = int(np.prod(shape)) * dtype.itemsize
     if len(data) - (end + 2) < needed:
         raise WireError(
-            f"An image from the backend is cut short: {len(data) - end - 2} of {needed} bytes arrived. Try again."
+            _("An image from the backend is cut short: {arrived} of {needed} bytes arrived. Try again.").format(
+                arrived=len(data) - end - 2, needed=needed
+            )
         )
     return np.frombuffer(data, dtype=dtype, count=int(np.prod(shape)), offset=end + 2).reshape(shape), geometry
 
 
 def _fields(header: str) -> dict[str, str]:
     lines = (line for line in header.splitlines()[1:] if line and not line.startswith("#") and ":=" not in line)
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return {key.strip(): value.strip() for key, _colon, value in (line.partition(":") for line in lines)}
 
 
 def _geometry(fields: dict[str, str], sizes: list[int]) -> Geometry:
@@ -174,8 +187,10 @@ def _geometry(fields: dict[str, str], sizes: list[int]) -> Geometry:
         known = True
     if not known or len(spatial) != 3 or len(steps) != 3 or len(steps[0]) != 3:
         raise WireError(
-            f"The backend sent an NRRD image with sizes {sizes}, space {fields.get('space')} and directions "
-            f"{directions}; a volume in left-posterior-superior space is expected."
+            _(
+                "The backend sent an NRRD image with sizes {sizes}, space {space} and directions {directions}; a "
+                "volume in left-posterior-superior space is expected."
+            ).format(sizes=sizes, space=fields.get("space"), directions=directions)
         )
     matrix = np.asarray(steps, dtype=float).T
     spacing = np.linalg.norm(matrix, axis=0)

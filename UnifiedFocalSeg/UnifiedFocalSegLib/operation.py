@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import OperationCancelled
 from .signal import Signal
+from .translation import tr as _
 
 RUNNING, SUCCEEDED, FAILED, CANCELLED = "running", "succeeded", "failed", "cancelled"
 
@@ -32,7 +33,7 @@ class Control:
     def check(self) -> None:
         """Raise OperationCancelled if the user asked to stop."""
         if self.cancelled.is_set():
-            raise OperationCancelled("Stopped.")
+            raise OperationCancelled(_("Stopped."))
 
     def sleep(self, seconds: float) -> None:
         """Wait, but wake at once on a cancel."""
@@ -86,7 +87,7 @@ class Operation:
         """Ask to stop; it ends as "cancelled" shortly after, unless it ends otherwise first."""
         if self.running and not self.cancelling:
             self.cancelling = True
-            self.stage = "Stopping"
+            self.stage = _("Stopping")
             self.control.cancelled.set()
             self.changed.emit(self)
 
@@ -111,6 +112,6 @@ class Operation:
         self.eta_seconds = None
         if state == SUCCEEDED:
             self.fraction = 1.0
-        self.stage = {SUCCEEDED: "Done", FAILED: "Failed", CANCELLED: "Stopped"}[state]
+        self.stage = {SUCCEEDED: _("Done"), FAILED: _("Failed"), CANCELLED: _("Stopped")}[state]
         self.changed.emit(self)
         self.finished.emit(self)

@@ -11,12 +11,12 @@ import vtk
 from .errors import SceneError
 from .geometry import Geometry, to_numpy, to_vtk
 from .scene import volume_geometry
+from .translation import tr as _
 
 Region = dict[str, list[int]]
 
 # A region of interest that is turned by more than this many voxels at its corners is no box of voxels.
 _TURN_TOLERANCE = 1.0
-_PLANES = ("sagittal", "coronal", "axial")
 
 
 def volume_to_world(volume: Any) -> np.ndarray:
@@ -28,11 +28,12 @@ def volume_to_world(volume: Any) -> np.ndarray:
 
 def plane_names(geometry: Geometry) -> tuple[str, str, str]:
     """What slices across i, j and k are called: the patient's plane that they are nearest to."""
+    planes = (_("sagittal"), _("coronal"), _("axial"))
     names = ["", "", ""]
     cosines = np.abs(np.asarray(geometry.direction).reshape(3, 3))
     for _turn in range(3):
         patient, axis = np.unravel_index(np.argmax(cosines), cosines.shape)
-        names[axis] = _PLANES[patient]
+        names[axis] = planes[patient]
         cosines[patient, :] = cosines[:, axis] = -1.0
     return names[0], names[1], names[2]
 
@@ -51,8 +52,9 @@ def slices_region(geometry: Geometry, axis: int, first: int, last: int) -> Regio
     low, high = min(first, last), max(first, last)
     if low < 0 or high >= geometry.size[axis]:
         raise SceneError(
-            f"Slices {low} to {high} do not exist: the volume has slices 0 to {geometry.size[axis] - 1}. Choose among "
-            "these."
+            _("Slices {low} to {high} do not exist: the volume has slices 0 to {last}. Choose among these.").format(
+                low=low, high=high, last=geometry.size[axis] - 1
+            )
         )
     start, stop = [0, 0, 0], list(geometry.size)
     start[axis], stop[axis] = low, high + 1
@@ -79,8 +81,10 @@ def roi_region(roi: Any, volume: Any) -> Region:
     off = float(np.minimum(np.abs(ijk - low), np.abs(ijk - high)).max())
     if off > _TURN_TOLERANCE:
         raise SceneError(
-            f"The region of interest {roi.GetName()} is turned against the axes of {volume.GetName()}: its corners are "
-            f"up to {off:.1f} voxels off a box of voxels. Make a new region with the button, or turn it back."
+            _(
+                "The region of interest {region} is turned against the axes of {volume}: its corners are up to "
+                "{off:.1f} voxels off a box of voxels. Make a new region with the button, or turn it back."
+            ).format(region=roi.GetName(), volume=volume.GetName(), off=off)
         )
     size = volume_geometry(volume).size
     tolerance = 1e-6
@@ -88,7 +92,9 @@ def roi_region(roi: Any, volume: Any) -> Region:
     stop = [min(n, int(np.floor(v + tolerance)) + 1) for v, n in zip(high, size, strict=True)]
     if any(a >= b for a, b in zip(start, stop, strict=True)):
         raise SceneError(
-            f"The region of interest {roi.GetName()} holds no voxel of {volume.GetName()}. Move it onto the volume."
+            _("The region of interest {region} holds no voxel of {volume}. Move it onto the volume.").format(
+                region=roi.GetName(), volume=volume.GetName()
+            )
         )
     return {"start": start, "stop": stop}
 
@@ -103,7 +109,7 @@ def add_roi(volume: Any, box: tuple[tuple[int, ...], tuple[int, ...]] | None = N
     geometry = volume_geometry(volume)
     start, stop = (np.array(edge, dtype=float) for edge in (box or ((0, 0, 0), geometry.size)))
     scene = volume.GetScene()
-    node = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", scene.GenerateUniqueName("Corrected region"))
+    node = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", scene.GenerateUniqueName(_("Corrected region")))
     node.CreateDefaultDisplayNodes()
     place = geometry.ijk_to_ras
     pose = np.eye(4)

@@ -11,6 +11,7 @@ from .case_nodes import BASE, CASE, IMAGE_ROLE, MODEL_VERSION, PREDICTION, REVIS
 from .classes import SegmentClass
 from .errors import SceneError
 from .scene import add_layer, check_shape, place_beside
+from .translation import tr as _
 
 _PROVENANCE = (TASK, CASE, MODEL_VERSION, REVISION, PREDICTION, BASE)
 
@@ -19,8 +20,9 @@ def check_output(output) -> None:
     """Raise SceneError unless a result can be put into the node."""
     if not output.IsA("vtkMRMLSegmentationNode"):
         raise SceneError(
-            f"{output.GetName()} is a {output.GetNodeTagName()}, not a segmentation. Choose a segmentation, or none "
-            "to have a new one made."
+            _("{node} is a {kind}, not a segmentation. Choose a segmentation, or none to have a new one made.").format(
+                node=output.GetName(), kind=output.GetNodeTagName()
+            )
         )
 
 
@@ -36,9 +38,8 @@ def keep_copy(segmentation):
     if data.GetNumberOfSegments() == 0:
         return None
     scene = segmentation.GetScene()
-    copy = scene.AddNewNodeByClass(
-        "vtkMRMLSegmentationNode", scene.GenerateUniqueName(f"{segmentation.GetName()} before")
-    )
+    name = _("{segmentation} before").format(segmentation=segmentation.GetName())
+    copy = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     copy.GetSegmentation().DeepCopy(data)
     for name in _PROVENANCE:
         copy.SetAttribute(name, segmentation.GetAttribute(name))

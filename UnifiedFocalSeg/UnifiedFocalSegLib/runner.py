@@ -14,6 +14,7 @@ from typing import Any
 
 from .errors import FocalSegError, OperationCancelled
 from .operation import CANCELLED, FAILED, SUCCEEDED, Control, Operation, Script, Step
+from .translation import tr as _
 
 _WAIT_SECONDS = 0.02
 
@@ -73,10 +74,14 @@ class Runner:
         deadline = None if seconds is None else time.monotonic() + seconds
         while operation.running:
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"“{operation.title}” still runs after {seconds:.0f} s, at: {operation.stage}.")
+                raise TimeoutError(
+                    _("“{title}” still runs after {seconds:.0f} s, at: {stage}.").format(
+                        title=operation.title, seconds=seconds, stage=operation.stage
+                    )
+                )
             self.process_events(_WAIT_SECONDS)
         if operation.state == CANCELLED:
-            raise OperationCancelled(f"“{operation.title}” was stopped.")
+            raise OperationCancelled(_("“{title}” was stopped.").format(title=operation.title))
         if operation.state == FAILED:
             raise FocalSegError(operation.error)
         return operation.result
@@ -97,7 +102,8 @@ class Runner:
             self._end(operation, FAILED, error=str(known))
         except BaseException as unknown:
             # A defect: the operation must not look alive, and the traceback must be seen.
-            self._end(operation, FAILED, error=f"Unexpected error: {unknown}. Please report it with the Python log.")
+            sentence = _("Unexpected error: {error}. Please report it with the Python log.").format(error=unknown)
+            self._end(operation, FAILED, error=sentence)
             raise
         else:
             threading.Thread(target=self._work, args=(operation, step), daemon=True).start()

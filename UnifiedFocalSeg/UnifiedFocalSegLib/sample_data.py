@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .translation import tr as _
+
 FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "SampleData"
-CATEGORY = "Unified Focal Segmentation"
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,18 @@ SAMPLES = {
 }
 
 
+def category() -> str:
+    """Heading under which Sample Data shows them: the module's title."""
+    return _("Unified Focal Segmentation")
+
+
 def register() -> None:
     """Offer the samples; called when Slicer has started, for its modules are loaded in any order."""
     from SampleData import SampleDataLogic
 
     for name, files in SAMPLES.items():
         SampleDataLogic.registerCustomSampleDataSource(
-            category=CATEGORY,
+            category=category(),
             sampleName=name,
             thumbnailFileName=str(FOLDER / f"{name}.png"),
             uris=[(FOLDER / file.name).as_uri() for file in files],

@@ -20,6 +20,7 @@ from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_nump
 from .classes import SegmentClass, check_values
 from .errors import SceneError
 from .geometry import Geometry, to_numpy, to_vtk
+from .translation import tr as _
 
 # Image axes that miss a right angle by more than this cannot be written as spacing and direction.
 _ANGLE_TOLERANCE_DEGREES = 0.1
@@ -33,7 +34,7 @@ def volume_geometry(volume) -> Geometry:
     """
     image = volume.GetImageData()
     if image is None or min(image.GetDimensions()) < 1:
-        raise SceneError(f"{volume.GetName()} holds no voxels. Load its file again, or choose another volume.")
+        raise _no_voxels(volume)
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     geometry = Geometry.from_ijk_to_ras(to_numpy(matrix), image.GetDimensions())
@@ -43,10 +44,18 @@ def volume_geometry(volume) -> Geometry:
     angle = geometry.largest_angle_error()
     if angle > _ANGLE_TOLERANCE_DEGREES:
         raise SceneError(
-            f"The axes of {volume.GetName()} are {angle:.2f}° off the right angle (gantry tilt or shear), and "
-            "segmenting needs a rectangular grid. Resample it first (Resample Scalar/Vector/DWI Volume)."
+            _(
+                "The axes of {volume} are {angle:.2f}° off the right angle (gantry tilt or shear), and segmenting "
+                "needs a rectangular grid. Resample it first (Resample Scalar/Vector/DWI Volume)."
+            ).format(volume=volume.GetName(), angle=angle)
         )
     return geometry
+
+
+def _no_voxels(volume) -> SceneError:
+    return SceneError(
+        _("{volume} holds no voxels. Load its file again, or choose another volume.").format(volume=volume.GetName())
+    )
 
 
 def volume_image(volume) -> tuple[np.ndarray, Geometry]:
@@ -63,23 +72,33 @@ def volume_image(volume) -> tuple[np.ndarray, Geometry]:
     """
     if not volume.IsA("vtkMRMLScalarVolumeNode"):
         raise SceneError(
-            f"{volume.GetName()} is a {volume.GetNodeTagName()}, not a volume with one intensity per voxel. "
-            "Choose a scalar volume; of a time series, choose the volume that shows one time point."
+            _(
+                "{node} is a {kind}, not a volume with one intensity per voxel. "
+                "Choose a scalar volume; of a time series, choose the volume that shows one time point."
+            ).format(node=volume.GetName(), kind=volume.GetNodeTagName())
         )
     if volume.IsA("vtkMRMLLabelMapVolumeNode"):
-        raise SceneError(f"{volume.GetName()} is a label map. Choose the image that it was drawn on.")
-    for refused, words in (
-        ("vtkMRMLDiffusionWeightedVolumeNode", "a diffusion series"),
-        ("vtkMRMLDiffusionTensorVolumeNode", "a tensor volume"),
+        raise SceneError(
+            _("{volume} is a label map. Choose the image that it was drawn on.").format(volume=volume.GetName())
+        )
+    for refused, sentence in (
+        (
+            "vtkMRMLDiffusionWeightedVolumeNode",
+            _("{volume} is a diffusion series. Extract one scalar volume from it and choose that."),
+        ),
+        (
+            "vtkMRMLDiffusionTensorVolumeNode",
+            _("{volume} is a tensor volume. Extract one scalar volume from it and choose that."),
+        ),
     ):
         if volume.IsA(refused):
-            raise SceneError(f"{volume.GetName()} is {words}. Extract one scalar volume from it and choose that.")
+            raise SceneError(sentence.format(volume=volume.GetName()))
     geometry = volume_geometry(volume)
     check_transform(volume)
     image = volume.GetImageData()
     scalars = image.GetPointData().GetScalars()
     if scalars is None:
-        raise SceneError(f"{volume.GetName()} holds no voxels. Load its file again, or choose another volume.")
+        raise _no_voxels(volume)
     components = image.GetNumberOfScalarComponents()
     shape = geometry.array_shape if components == 1 else (*geometry.array_shape, components)
     return vtk_to_numpy(scalars).reshape(shape), geometry
@@ -90,8 +109,10 @@ def check_transform(node) -> None:
     transform = node.GetParentTransformNode()
     if transform is not None and not transform.IsTransformToWorldLinear():
         raise SceneError(
-            f"{node.GetName()} is under the non-linear transform {transform.GetName()}. Harden it (in the Data "
-            "module, right-click the transform column), which resamples the image, and try again."
+            _(
+                "{node} is under the non-linear transform {transform}. Harden it (in the Data module, right-click the "
+                "transform column), which resamples the image, and try again."
+            ).format(node=node.GetName(), transform=transform.GetName())
         )
 
 
@@ -117,7 +138,7 @@ def label_to_segmentation(
     geometry = check_shape(label, volume)
     if not checked:
         check_values(label, classes)
-    node = empty_segmentation(volume, name or f"{volume.GetName()} segmentation")
+    node = empty_segmentation(volume, name or _("{volume} segmentation").format(volume=volume.GetName()))
     add_layer(node, label, classes, geometry)
     return node
 
@@ -131,8 +152,10 @@ def check_shape(label: np.ndarray, volume) -> Geometry:
     geometry = volume_geometry(volume)
     if label.shape != geometry.array_shape:
         raise SceneError(
-            f"The label map has the shape {label.shape} but {volume.GetName()} has {geometry.array_shape} (k, j, i). "
-            "The volume was changed in between; segment it again."
+            _(
+                "The label map has the shape {shape} but {volume} has {own} (k, j, i). "
+                "The volume was changed in between; segment it again."
+            ).format(shape=label.shape, volume=volume.GetName(), own=geometry.array_shape)
         )
     return geometry
 
@@ -207,16 +230,20 @@ def labelmap_array(labelmap, volume) -> np.ndarray:
     difference = volume_geometry(labelmap).difference(volume_geometry(volume))
     if difference is not None:
         raise SceneError(
-            f"{labelmap.GetName()} and {volume.GetName()} lie on different grids: {difference}. Choose the image on "
-            "which the labels were drawn."
+            _(
+                "{labelmap} and {volume} lie on different grids: {difference}. Choose the image on which the labels "
+                "were drawn."
+            ).format(labelmap=labelmap.GetName(), volume=volume.GetName(), difference=difference)
         )
     array = slicer.util.arrayFromVolume(labelmap)
     label = array.astype(np.uint8)
     wrong = array != label
     if wrong.any():
         raise SceneError(
-            f"{labelmap.GetName()} holds {int(wrong.sum())} values, such as {array[wrong][0]:g}, that are no whole "
-            "numbers from 0 to 255, so it is not a label map of classes."
+            _(
+                "{labelmap} holds {count} values, such as {value:g}, that are no whole numbers from 0 to 255, so it is "
+                "not a label map of classes."
+            ).format(labelmap=labelmap.GetName(), count=int(wrong.sum()), value=array[wrong][0])
         )
     return label
 

@@ -19,6 +19,7 @@ from .classes import SegmentClass
 from .errors import SceneError
 from .geometry import GRID_TOLERANCE, Geometry, to_numpy
 from .scene import check_transform, volume_geometry
+from .translation import tr as _
 
 _NO_TRANSFORM_TOLERANCE = 1e-6
 
@@ -69,13 +70,17 @@ class Snapshot:
             np.copyto(box, new, where=new != 0)
         if overlapping:
             raise SceneError(
-                f"Segments of {segmentation} overlap in {overlapping} voxels, and a voxel can have only one class. "
-                "Remove the overlap (Segment Editor, Logical operators: Subtract), then save again."
+                _(
+                    "Segments of {segmentation} overlap in {count} voxels, and a voxel can have only one class. "
+                    "Remove the overlap (Segment Editor, Logical operators: Subtract), then save again."
+                ).format(segmentation=segmentation, count=overlapping)
             )
         if outside:
             raise SceneError(
-                f"{outside} voxels of {segmentation} lie outside {volume} and would be lost. Choose the volume that "
-                "was segmented, or erase what lies outside it."
+                _(
+                    "{count} voxels of {segmentation} lie outside {volume} and would be lost. Choose the volume that "
+                    "was segmented, or erase what lies outside it."
+                ).format(count=outside, segmentation=segmentation, volume=volume)
             )
         return result
 
@@ -131,16 +136,26 @@ def _class_values(segmentation, classes: Sequence[SegmentClass], *, ignore_other
         return {i: by_name[n] for i, n in zip(ids, names, strict=True) if n in by_name}
     unknown = [n for n in dict.fromkeys(names) if n not in by_name]
     if unknown:
+        if len(unknown) == 1:
+            sentence = _(
+                "{segmentation} has a segment named {names}, but the task's classes are {classes}. Rename or remove "
+                "it, or add the class to the task."
+            )
+        else:
+            sentence = _(
+                "{segmentation} has segments named {names}, but the task's classes are {classes}. Rename or remove "
+                "them, or add the class to the task."
+            )
         raise SceneError(
-            f"{segmentation.GetName()} has {'segments' if len(unknown) > 1 else 'a segment'} named "
-            f"{_listed(unknown)}, but the task's classes are {_listed(list(by_name))}. Rename or remove "
-            f"{'them' if len(unknown) > 1 else 'it'}, or add the class to the task."
+            sentence.format(segmentation=segmentation.GetName(), names=_listed(unknown), classes=_listed(list(by_name)))
         )
     double = [n for n in dict.fromkeys(names) if names.count(n) > 1]
     if double:
         raise SceneError(
-            f"{segmentation.GetName()} has several segments named {_listed(double)}. Merge them (Segment Editor, "
-            "Logical operators: Add) or remove all but one."
+            _(
+                "{segmentation} has several segments named {names}. Merge them (Segment Editor, Logical operators: "
+                "Add) or remove all but one."
+            ).format(segmentation=segmentation.GetName(), names=_listed(double))
         )
     return {segment: by_name[name] for segment, name in zip(ids, names, strict=True)}
 
@@ -155,8 +170,10 @@ def _as_labelmaps(node) -> vtk.vtkObject:
     copy.DeepCopy(data)
     if not copy.CreateRepresentation(binary):
         raise SceneError(
-            f"{node.GetName()} is made of surfaces that could not be turned into voxels. In the Segmentations module, "
-            "create its binary labelmap representation first."
+            _(
+                "{segmentation} is made of surfaces that could not be turned into voxels. In the Segmentations module, "
+                "create its binary labelmap representation first."
+            ).format(segmentation=node.GetName())
         )
     return copy
 
@@ -186,7 +203,7 @@ def _layers(data, values: dict[str, int], geometry: Geometry, segmentation, volu
         image = segment.GetRepresentation(binary)
         if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
             continue  # an empty segment
-        _, labels = shared.setdefault(id(image), (image, {}))
+        _image, labels = shared.setdefault(id(image), (image, {}))
         labels[int(segment.GetLabelValue())] = value
     layers = []
     for image, labels in shared.values():
@@ -222,10 +239,18 @@ def _whole_shift(
     if error > GRID_TOLERANCE:
         own = Geometry.from_ijk_to_ras(to_ras, size)
         raise SceneError(
-            f"{segmentation.GetName()} does not lie on the voxels of {volume.GetName()}: it is off by up to "
-            f"{error:.3g} voxels (spacing {_rounded(own.spacing)} mm against {_rounded(geometry.spacing)} mm), so its "
-            "labels would have to be guessed. Choose the volume it was painted on; if either was moved, give both the "
-            "same transform; else use Resample in the Segmentations module."
+            _(
+                "{segmentation} does not lie on the voxels of {volume}: it is off by up to {error:.3g} voxels (spacing "
+                "{own} mm against {wanted} mm), so its labels would have to be guessed. Choose the volume it was "
+                "painted on; if either was moved, give both the same transform; else use Resample in the Segmentations "
+                "module."
+            ).format(
+                segmentation=segmentation.GetName(),
+                volume=volume.GetName(),
+                error=error,
+                own=_rounded(own.spacing),
+                wanted=_rounded(geometry.spacing),
+            )
         )
     return tuple(int(s) for s in start)
 

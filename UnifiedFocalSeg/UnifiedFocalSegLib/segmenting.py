@@ -27,6 +27,7 @@ from .operation import Control, Operation, Script
 from .replacing import check_output, keep_copy, replace_content
 from .scene import label_to_segmentation, show_in_3d
 from .steps import predict
+from .translation import tr as _
 
 
 class Segmenting:
@@ -60,7 +61,7 @@ class Segmenting:
             wait: block until done.
         """
         volumes = as_list(volume)
-        title = f"Segment {volumes[0].GetName()}"
+        title = _("Segment {volume}").format(volume=volumes[0].GetName())
 
         def script() -> Script:
             if output is not None:
@@ -81,8 +82,10 @@ class Segmenting:
             difference = images.geometry.difference(geometry)
             if difference is not None:
                 raise SceneError(
-                    f"The backend's label map and {volumes[0].GetName()} lie on different grids: {difference}. "
-                    "Nothing was put into the scene; please report this."
+                    _(
+                        "The backend's label map and {volume} lie on different grids: {difference}. "
+                        "Nothing was put into the scene; please report this."
+                    ).format(volume=volumes[0].GetName(), difference=difference)
                 )
             if output is not None and is_present(output):
                 node = output
@@ -115,6 +118,11 @@ def find_task(client: BackendClient, task: str | Json) -> Json:
     found = next((t for t in known if t["id"] == task), None) or next((t for t in known if t["name"] == task), None)
     if found is None:
         names = ", ".join(f"“{t['name']}”" for t in known)
-        there = f"There are: {names}." if known else "There are none yet; create one, or install a finished model."
-        raise BackendError(f"There is no task “{task}”. {there}", "NotFoundError", 404)
+        if known:
+            sentence = _("There is no task “{task}”. There are: {names}.").format(task=task, names=names)
+        else:
+            sentence = _(
+                "There is no task “{task}”. There are none yet; create one, or install a finished model."
+            ).format(task=task)
+        raise BackendError(sentence, "NotFoundError", 404)
     return found

@@ -12,6 +12,7 @@ from .environment.gpu import find_gpus
 from .environment.space import folder_bytes, free_bytes, needed_bytes
 from .environment.torch_builds import choose
 from .operation import Control, Operation, Script
+from .translation import tr as _
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Setup:
         def script() -> Script:
             return (yield lambda _control: plan_setup())
 
-        return self._run("examine", "Look at this computer", script(), wait)
+        return self._run("examine", _("Look at this computer"), script(), wait)
 
     def install_backend(self, options: Options | None = None, *, wait: bool = False) -> Operation:
         """Install the backend's own environment, or update or repair it; result: its Python.
@@ -93,4 +94,4 @@ class Setup:
 
             return (yield work)
 
-        return self._run("install-backend", "Install the backend", script(), wait)
+        return self._run("install-backend", _("Install the backend"), script(), wait)

@@ -15,6 +15,7 @@ from .nrrd import Body, decode
 from .operation import Control
 from .patches import Base, cut_out
 from .segmentation_export import Snapshot
+from .translation import tr as _
 
 _ACTIVE = ("queued", "running")
 # How long the backend may hold an answer back while a job does not change; a cancel waits as long at most.
@@ -60,7 +61,7 @@ def send_case(client: BackendClient, task: str, images: CaseImages, control: Con
             control.check()
             control.report(until * min(1.0, (before + count) / total))
 
-        control.report(stage="Sending the volume")
+        control.report(stage=_("Sending the volume"))
         control.check()
         stored.append(client.upload(Body(array, images.geometry, sent)))
         before += array.nbytes
@@ -70,8 +71,10 @@ def send_case(client: BackendClient, task: str, images: CaseImages, control: Con
     if images.subject_is_certain and case["subject"] != images.subject:
         # Ignored, it would break the promise that all studies of a person train or all validate.
         raise BackendError(
-            f"{images.name} is known already as the case “{case['name']}” of the subject {case['subject']}, not "
-            f"{images.subject}, and a case's subject never changes. Leave the subject out, or give that one.",
+            _(
+                "{volume} is known already as the case “{case}” of the subject {known}, not {given}, and a case's "
+                "subject never changes. Leave the subject out, or give that one."
+            ).format(volume=images.name, case=case["name"], known=case["subject"], given=images.subject),
             "ConflictError",
             409,
         )
@@ -90,7 +93,7 @@ def follow(client: BackendClient, job: Json, control: Control, start: float = 0.
         progress = job.get("progress") or {}
         control.report(
             start + (until - start) * float(progress.get("fraction") or 0.0),
-            "Waiting for its turn" if job["state"] == "queued" else progress.get("stage"),
+            _("Waiting for its turn") if job["state"] == "queued" else progress.get("stage"),
             progress.get("eta_seconds"),
             progress.get("scalars"),
         )
@@ -102,10 +105,10 @@ def follow(client: BackendClient, job: Json, control: Control, start: float = 0.
     if job["state"] == "succeeded":
         return job["result"]
     if job["state"] == "cancelled":
-        raise OperationCancelled("Stopped.")
+        raise OperationCancelled(_("Stopped."))
     error = job.get("error") or {}
-    words = error.get("message") or f"The backend's job ended as {job['state']} without a reason. Try again."
-    raise BackendError(words, error.get("type") or "JobError", 200)
+    silent = _("The backend's job ended as {state} without a reason. Try again.").format(state=job["state"])
+    raise BackendError(error.get("message") or silent, error.get("type") or "JobError", 200)
 
 
 def predict(
@@ -120,7 +123,7 @@ def predict(
     case = send_case(client, task, images, control, 0.1)
     control.check()
     result = follow(client, client.predict(task, case["id"], model_version), control, 0.1, 0.95)
-    control.report(0.95, "Fetching the segmentation")
+    control.report(0.95, _("Fetching the segmentation"))
     label, geometry = decode(client.download(result["label"]))
     known.remember(result["label"], label)
     return case, result, label, geometry
@@ -174,7 +177,7 @@ def save_revision(
     """
     label = snapshot.label()
     case = send_case(client, task, images, control, 0.6)
-    control.report(0.6, "Saving the label")
+    control.report(0.6, _("Saving the label"))
     source = made_from.of_case(case["id"])
     base = next(
         (Base(sha, found) for sha in (source.base, source.prediction) if (found := known.get(sha)) is not None), None

@@ -11,6 +11,7 @@ import vtk
 from .classes import SegmentClass, read_classes
 from .errors import SceneError
 from .terminology import find, read
+from .translation import tr as _
 
 MODALITIES = ("CT", "MRI", "other")
 _BACKGROUND = "background"
@@ -42,25 +43,27 @@ class TaskDraft:
             taken: names of the tasks that there are.
         """
         if not self.name.strip():
-            return "Give the task a name, such as “Liver CT”."
+            return _("Give the task a name, such as “Liver CT”.")
         if self.name.strip().lower() in (t.lower() for t in taken):
-            return f"There is a task named {self.name.strip()} already. Choose another name."
+            return _("There is a task named {name} already. Choose another name.").format(name=self.name.strip())
         if not all(c.strip() for c in self.channels) or len(set(self.channels)) < len(self.channels):
-            return "Give each channel a name of its own, such as T1 and FLAIR."
+            return _("Give each channel a name of its own, such as T1 and FLAIR.")
         if len(self.channels) > _MOST_CHANNELS:
-            return f"A case has at most {_MOST_CHANNELS} channels, not {len(self.channels)}."
+            return _("A case has at most {most} channels, not {count}.").format(
+                most=_MOST_CHANNELS, count=len(self.channels)
+            )
         if not self.classes:
-            return "Add at least one class: what is to be segmented."
+            return _("Add at least one class: what is to be segmented.")
         names = [c.name.strip().lower() for c in self.classes]
         if not all(names):
-            return "Give each class a name."
+            return _("Give each class a name.")
         double = next((n for n in names if names.count(n) > 1), None)
         if double:
-            return f"Two classes are named {double}. Give each a name of its own."
+            return _("Two classes are named {name}. Give each a name of its own.").format(name=double)
         if _BACKGROUND in names:
-            return "Background is always there and must not be added as a class."
+            return _("Background is always there and must not be added as a class.")
         if len(names) > _MOST_CLASSES:
-            return f"A task has at most {_MOST_CLASSES} classes, not {len(names)}."
+            return _("A task has at most {most} classes, not {count}.").format(most=_MOST_CLASSES, count=len(names))
         return ""
 
     def entries(self) -> list[dict[str, Any]]:
@@ -98,6 +101,11 @@ class TaskDraft:
         return replace(self, classes=(*self.classes[:index], new, *self.classes[index + 1 :]))
 
 
+def modality_titles() -> tuple[str, ...]:
+    """What `MODALITIES` are called on screen."""
+    return (_("CT"), _("MRI"), _("other"))
+
+
 def classes_of(segmentation: Any) -> tuple[SegmentClass, ...]:
     """The classes of a segmentation in the scene: names, colours and terminology of its segments, values 1, 2, ….
 
@@ -108,7 +116,9 @@ def classes_of(segmentation: Any) -> tuple[SegmentClass, ...]:
     count = data.GetNumberOfSegments()
     if not count:
         raise SceneError(
-            f"{segmentation.GetName()} has no segments. Choose another segmentation, or add classes by name."
+            _("{segmentation} has no segments. Choose another segmentation, or add classes by name.").format(
+                segmentation=segmentation.GetName()
+            )
         )
     found = []
     for index in range(count):

@@ -7,9 +7,11 @@ from typing import Any
 import slicer
 import vtk
 
+from .translation import tr as _
+
 # The chart grows with each report; so many points are enough to see, and redrawn quickly.
 _MOST_POINTS = 600
-_COLUMNS = (("loss", "training loss", (0.0, 0.45, 0.70)), ("validation_loss", "validation loss", (0.84, 0.37, 0.0)))
+_COLORS = {"loss": (0.0, 0.45, 0.70), "validation_loss": (0.84, 0.37, 0.0)}
 
 
 class TrainingCurve:
@@ -29,7 +31,7 @@ class TrainingCurve:
         """Take the newest numbers of a training (``step``, ``loss``, …); True if they are a new point."""
         if "step" not in scalars or "loss" not in scalars:
             return False
-        point = (scalars["step"], *(scalars.get(key, float("nan")) for key, _title, _color in _COLUMNS))
+        point = (scalars["step"], *(scalars.get(key, float("nan")) for key in _COLORS))
         if self._points and point[0] <= self._points[-1][0]:
             return False
         self._points.append(point)
@@ -52,25 +54,29 @@ class TrainingCurve:
             self._make(scene)
         columns = list(zip(*self._points, strict=True))
         table = vtk.vtkTable()
-        for name, values in zip(("step", *(key for key, _t, _c in _COLUMNS)), columns, strict=True):
+        for name, values in zip(("step", *_COLORS), columns, strict=True):
             column = vtk.vtkDoubleArray()
             column.SetName(name)
             for value in values:
                 column.InsertNextValue(value)
             table.AddColumn(column)
         self._table.SetAndObserveTable(table)
-        self.chart.SetXAxisTitle("step")
+        self.chart.SetXAxisTitle(_("step"))
 
     def _make(self, scene: Any) -> None:
         """New nodes, not saved with the scene: the curve is kept with the model version."""
-        self._table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(f"{self._title} training"))
+        table, chart = _("{task} training"), _("{task} training curve")
+        self._table = scene.AddNewNodeByClass(
+            "vtkMRMLTableNode", scene.GenerateUniqueName(table.format(task=self._title))
+        )
         self.chart = scene.AddNewNodeByClass(
-            "vtkMRMLPlotChartNode", scene.GenerateUniqueName(f"{self._title} training curve")
+            "vtkMRMLPlotChartNode", scene.GenerateUniqueName(chart.format(task=self._title))
         )
         self.chart.SetTitle(self._title)
-        self.chart.SetYAxisTitle("loss")
-        for key, title, color in _COLUMNS:
-            series = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", title)
+        self.chart.SetYAxisTitle(_("loss"))
+        titles = {"loss": _("training loss"), "validation_loss": _("validation loss")}
+        for key, color in _COLORS.items():
+            series = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", titles[key])
             series.SetAndObserveTableNodeID(self._table.GetID())
             series.SetXColumnName("step")
             series.SetYColumnName(key)

@@ -6,6 +6,7 @@ from .client import BackendClient, Json
 from .identity import default_author
 from .operation import Operation, Script
 from .steps import follow
+from .translation import tr as _
 
 _UNFINISHED = ("queued", "running")
 
@@ -55,7 +56,7 @@ class Trainings:
             client = self._connected()
             return (yield self._step(lambda control: follow(client, client.train(chosen, request), control)))
 
-        return self._run("retrain", "Train", script(), wait)
+        return self._run("retrain", _("Train"), script(), wait)
 
     def unfinished_training(self, task: str | Json, *, wait: bool = False) -> Operation:
         """The task's training that was asked for earlier and has not ended; result: the job, None if there is none.
@@ -68,7 +69,7 @@ class Trainings:
             jobs = client.jobs(chosen)
             return next((j for j in jobs if j["kind"] == "training" and j["state"] in _UNFINISHED), None)
 
-        return self._simple("fetch", "Fetch jobs", look_up, wait)
+        return self._simple("fetch", _("Fetch jobs"), look_up, wait)
 
     def follow_training(self, job: Json, *, wait: bool = False) -> Operation:
         """Follow a training under way as if `retrain` had begun it now; result: the job's result."""
@@ -77,4 +78,4 @@ class Trainings:
             client = self._connected()
             return (yield self._step(lambda control: follow(client, job, control)))
 
-        return self._run("retrain", "Train", script(), wait)
+        return self._run("retrain", _("Train"), script(), wait)

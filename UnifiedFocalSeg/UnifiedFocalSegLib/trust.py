@@ -13,6 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from .errors import BackendError
+from .translation import tr as _
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _HTTPS_PORT = 443
@@ -39,18 +40,28 @@ class Trust:
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BackendError(f"“{url}” is no address. Enter one such as https://ai.hospital.example:8443.")
+            raise BackendError(
+                _("“{url}” is no address. Enter one such as https://ai.hospital.example:8443.").format(url=url)
+            )
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise BackendError(
-                f"{url} is not encrypted: images and token could be read on their way. Start the backend there with "
-                "--tls-generate or a certificate, and use its https:// address."
+                _(
+                    "{url} is not encrypted: images and token could be read on their way. Start the backend there with "
+                    "--tls-generate or a certificate, and use its https:// address."
+                ).format(url=url)
             )
         if self.authority and not Path(self.authority).is_file():
-            raise BackendError(f"There is no certificate file {self.authority}. Choose a PEM file, or leave it empty.")
+            raise BackendError(
+                _("There is no certificate file {path}. Choose a PEM file, or leave it empty.").format(
+                    path=self.authority
+                )
+            )
         if self.fingerprint and len(_digits(self.fingerprint)) != 64:
             raise BackendError(
-                f"The fingerprint has {len(_digits(self.fingerprint))} hex digits, and a SHA-256 has 64. Copy the "
-                "whole of it from the first line that the backend prints."
+                _(
+                    "The fingerprint has {count} hex digits, and a SHA-256 has 64. Copy the whole of it from the first "
+                    "line that the backend prints."
+                ).format(count=len(_digits(self.fingerprint)))
             )
 
     @property
@@ -76,19 +87,20 @@ class Trust:
             shown = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
         except (OSError, ValueError):
             shown = ""
-        seen = f" Its fingerprint is {_pairs(shown)}." if shown else ""
         if self.fingerprint:
-            return BackendError(
-                f"{url} shows another certificate than the one whose fingerprint you entered.{seen} It may have been "
-                "renewed, or somebody is in between: compare it with the backend's first line before you enter it.",
-                "CertificateError",
+            what = _("{url} shows another certificate than the one whose fingerprint you entered.").format(url=url)
+            step = _(
+                "It may have been renewed, or somebody is in between: compare it with the backend's first line before "
+                "you enter it."
             )
-        return BackendError(
-            f"The certificate of {url} is not trusted by this computer.{seen} Compare it with the fingerprint in the "
-            "first line that the backend prints; if they agree, enter it under Advanced. Or choose the certificate "
-            "file of your authority.",
-            "CertificateError",
-        )
+        else:
+            what = _("The certificate of {url} is not trusted by this computer.").format(url=url)
+            step = _(
+                "Compare it with the fingerprint in the first line that the backend prints; if they agree, enter it "
+                "under Advanced. Or choose the certificate file of your authority."
+            )
+        seen = _("Its fingerprint is {fingerprint}.").format(fingerprint=_pairs(shown)) if shown else ""
+        return BackendError(" ".join(s for s in (what, seen, step) if s), "CertificateError")
 
 
 class _Pinned(HTTPAdapter):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from UnifiedFocalSegLib.translation import tr as _
+
 from .installed import damaged, describe, records_digest
 from .places import Places, python_of
 from .records import read_json
@@ -49,30 +51,49 @@ def check(places: Places, wanted: Wanted, deep: bool = False) -> Report:
     description = describe(folder)
     if description is None or not python_of(folder).exists():
         return Report(
-            "damaged", f"The backend's environment {folder} is incomplete or its Python is gone. Repair the backend."
+            "damaged",
+            _("The backend's environment {folder} is incomplete or its Python is gone. Repair the backend.").format(
+                folder=folder
+            ),
         )
     if records_digest(folder) != description.get("records"):
         return Report(
-            "damaged", f"Lists of files in the backend's environment {folder} were changed. Repair the backend."
+            "damaged",
+            _("Lists of files in the backend's environment {folder} were changed. Repair the backend.").format(
+                folder=folder
+            ),
         )
     wrong = damaged(folder, deep)
     if wrong:
         files = [problem for problems in wrong.values() for problem in problems]
-        shown = "; ".join(files[:_SHOWN]) + (f"; and {len(files) - _SHOWN} more" if len(files) > _SHOWN else "")
-        return Report("damaged", f"The backend's environment is damaged: {shown}. Repair the backend.", tuple(wrong))
+        shown = files[:_SHOWN]
+        if len(files) > _SHOWN:
+            shown.append(_("and {count} more").format(count=len(files) - _SHOWN))
+        sentence = _("The backend's environment is damaged: {files}. Repair the backend.").format(
+            files="; ".join(shown)
+        )
+        return Report("damaged", sentence, tuple(wrong))
     if description.get("wanted") != wanted.digest:
         return Report(
             "outdated",
-            f"The backend's environment holds version {description.get('version')} of another build than this "
-            f"extension's {wanted.version}. Install it again; what has not changed is not downloaded anew.",
+            _(
+                "The backend's environment holds version {there} of another build than this extension's {wanted}. "
+                "Install it again; what has not changed is not downloaded anew."
+            ).format(there=description.get("version"), wanted=wanted.version),
         )
-    return Report("ready", f"The backend is installed in {folder}. {description.get('why', '')}".strip())
+    sentence = _("The backend is installed in {folder}. {why}").format(folder=folder, why=description.get("why", ""))
+    return Report("ready", sentence.strip())
 
 
 def _not_there(places: Places) -> Report:
     state = read_json(places.state)
     if state is None:
-        return Report("missing", "The backend is not installed yet. Install it.")
-    error = state.get("error")
-    why = f"failed: {error}" if error else "was broken off. Install again; what was downloaded is kept."
-    return Report("interrupted", f"The installation's step “{state.get('step')}” {why}")
+        return Report("missing", _("The backend is not installed yet. Install it."))
+    step, error = state.get("step"), state.get("error")
+    if error:
+        sentence = _("The installation's step “{step}” failed: {error}").format(step=step, error=error)
+    else:
+        sentence = _(
+            "The installation's step “{step}” was broken off. Install again; what was downloaded is kept."
+        ).format(step=step)
+    return Report("interrupted", sentence)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from UnifiedFocalSegLib.errors import OperationCancelled, SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 _POLL_SECONDS = 0.1
 _KEPT_LINES = 60
@@ -76,8 +77,9 @@ def run(
         )
     except OSError as error:
         raise SetupError(
-            f"{words[0]} could not be started ({error.strerror or error}). Repair the installation, or choose another "
-            "program."
+            _("{program} could not be started ({reason}). Repair the installation, or choose another program.").format(
+                program=words[0], reason=error.strerror or error
+            )
         ) from error
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     output: list[str] = []
@@ -107,7 +109,7 @@ def _follow(
 ) -> None:
     while True:
         if cancelled is not None and cancelled.is_set():
-            raise OperationCancelled("The installation was stopped. What was downloaded is kept for the next time.")
+            raise OperationCancelled(_("The installation was stopped. What was downloaded is kept for the next time."))
         try:
             line = lines.get(timeout=_POLL_SECONDS)
         except queue.Empty:

@@ -8,6 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from UnifiedFocalSegLib.translation import tr as _
+
 _SECONDS = 20
 
 
@@ -57,11 +59,12 @@ def find_gpus() -> Found:
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            return Found(problem=f"{program} does not answer: {error}.")
+            return Found(problem=_("{program} does not answer: {error}.").format(program=program, error=error))
         if done.returncode == 0:
             return Found(tuple(parse(line) for line in done.stdout.splitlines() if line.strip()))
     said = (done.stdout + done.stderr).strip().splitlines()
-    return Found(problem=f"nvidia-smi ended with {done.returncode}: {said[0].rstrip('.') if said else 'no reason'}.")
+    reason = said[0].rstrip(".") if said else _("no reason")
+    return Found(problem=_("nvidia-smi ended with {code}: {reason}.").format(code=done.returncode, reason=reason))
 
 
 def parse(line: str) -> Gpu:

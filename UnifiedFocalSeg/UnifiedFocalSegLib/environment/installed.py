@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from UnifiedFocalSegLib.translation import tr as _
+
 from .places import site_packages
 from .records import read_json
 
@@ -70,7 +72,7 @@ def damaged(environment: Path, deep: bool) -> dict[str, list[str]]:
     for entry in recorded(environment):
         problem = _problem(entry, deep)
         if problem:
-            wrong.setdefault(entry.package, []).append(f"{entry.path} {problem}")
+            wrong.setdefault(entry.package, []).append(problem)
     return wrong
 
 
@@ -78,16 +80,16 @@ def _problem(entry: Recorded, deep: bool) -> str:
     try:
         size = entry.path.stat().st_size
     except OSError:
-        return "is missing"
+        return _("{path} is missing").format(path=entry.path)
     if entry.size is not None and size != entry.size:
-        return f"has {size} bytes instead of {entry.size}"
+        return _("{path} has {size} bytes instead of {wanted}").format(path=entry.path, size=size, wanted=entry.size)
     if deep and entry.sha256:
         with entry.path.open("rb") as stream:
             digest = hashlib.sha256()
             while block := stream.read(1 << 20):
                 digest.update(block)
         if base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode() != entry.sha256:
-            return "has other bytes than were installed"
+            return _("{path} has other bytes than were installed").format(path=entry.path)
     return ""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from UnifiedFocalSegLib.errors import FocalSegError, SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 from . import uv_steps
 from .checking import Report, check
@@ -89,11 +90,13 @@ def install(
             run.failed(str(error))
             raise
         except OSError as error:
-            sentence = (
-                f"{error.filename or places.root}: {error.strerror or error}. Check the disk and its permissions."
+            sentence = _("{path}: {reason}. Check the disk and its permissions.").format(
+                path=error.filename or places.root, reason=error.strerror or error
             )
             run.failed(sentence)
-            raise SetupError(f"The backend could not be installed in {places.root}. {sentence}") from error
+            raise SetupError(
+                _("The backend could not be installed in {root}. {why}").format(root=places.root, why=sentence)
+            ) from error
         finally:
             if places.current() != attempt:
                 shutil.rmtree(attempt, ignore_errors=True)
@@ -173,26 +176,27 @@ class _Run:
         """Every step, in order."""
         began = time.monotonic()
         places, options = self._places, self._options
-        self._begin(0.0, 0.01, "looking at this computer")
+        self._begin(0.0, 0.01, _("looking at this computer"))
         self._tidy()
         choice = choose(find_gpus(), options.torch)
         needed = needed_bytes(places, choice.build) if options.needed is None else options.needed
-        self._listener(Progress(0.005, f"{choice.why} About {words(needed)} in {places.root}"))
+        stage = _("{why} About {size} in {root}").format(why=choice.why, size=words(needed), root=places.root)
+        self._listener(Progress(0.005, stage))
         require_space(places, needed)
-        self._begin(0.01, 0.03, "getting uv")
+        self._begin(0.01, 0.03, _("getting uv"))
         uv = find_uv(places, self._variables, options.wheels, options.offline, self._cancelled)
         tool = uv_steps.Uv(uv, places, self._variables, options.wheels, options.offline, self._cancelled)
-        self._begin(0.03, 0.05, "making the environment")
+        self._begin(0.03, 0.05, _("making the environment"))
         places.environments.mkdir(exist_ok=True)
         tool.make(self._attempt, options.python)
-        packages = self._begin(0.05, 0.85, "installing packages")
+        packages = self._begin(0.05, 0.85, _("installing packages"))
         downloads = Downloads(packages, choice.build.download)
         tool.install_packages(self._attempt, self._wanted, choice.build, downloads.line)
-        self._begin(0.85, 0.9, "installing ufseg")
+        self._begin(0.85, 0.9, _("installing ufseg"))
         tool.install_backend(self._attempt, self._wanted)
-        self._begin(0.9, 0.99, "trying it out")
+        self._begin(0.9, 0.99, _("trying it out"))
         found = probe(self._attempt, choice.build, self._variables, self._cancelled)
-        self._begin(0.99, 1.0, "switching to it")
+        self._begin(0.99, 1.0, _("switching to it"))
         description = {
             "wanted": self._wanted.digest,
             "version": self._wanted.version,
@@ -233,6 +237,8 @@ class _Run:
         self._places.state.unlink(missing_ok=True)
         python = self._places.python()
         if python is None:
-            raise SetupError(f"{self._places.pointer} cannot be read back. Check the disk, then install again.")
-        self._listener(Progress(1.0, "ready"))
+            raise SetupError(
+                _("{path} cannot be read back. Check the disk, then install again.").format(path=self._places.pointer)
+            )
+        self._listener(Progress(1.0, _("ready")))
         return python

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from UnifiedFocalSegLib.errors import SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 from .places import Places
 
@@ -27,14 +28,18 @@ def installing(places: Places) -> Iterator[None]:
         stream = places.lock.open("a+b")
     except OSError as error:
         raise SetupError(
-            f"The folder {places.root} cannot be written ({error.strerror or error}). Choose another one."
+            _("The folder {root} cannot be written ({reason}). Choose another one.").format(
+                root=places.root, reason=error.strerror or error
+            )
         ) from error
     with stream:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not _lock(stream.fileno()):
             if time.monotonic() > deadline:
                 raise SetupError(
-                    f"Another process is installing the backend in {places.root}. Wait for it, or stop it."
+                    _("Another process is installing the backend in {root}. Wait for it, or stop it.").format(
+                        root=places.root
+                    )
                 )
             time.sleep(0.05)
         yield

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from UnifiedFocalSegLib.errors import SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 from .children import run
 from .places import python_of
@@ -39,12 +40,17 @@ def probe(
     """
     ended = run([python_of(environment), "-c", _PROGRAM, build.device], variables, cancelled=cancelled)
     if ended.code:
-        last = ended.lines[-1].strip().rstrip(".") if ended.lines else f"exit code {ended.code}"
+        silent = _("exit code {code}").format(code=ended.code)
+        last = ended.lines[-1].strip().rstrip(".") if ended.lines else silent
         step = (
-            "Install again; if it stays, report it with the log."
+            _("Install again; if it stays, report it with the log.")
             if build.device == "cpu"
-            else "Update the NVIDIA driver and install again, or install the CPU build (--torch cpu)."
+            else _("Update the NVIDIA driver and install again, or install the CPU build (--torch cpu).")
         )
-        raise SetupError(f"The new environment was made but does not work ({last}), so it is not used. {step}")
+        raise SetupError(
+            _("The new environment was made but does not work ({reason}), so it is not used. {step}").format(
+                reason=last, step=step
+            )
+        )
     found: dict[str, Any] = json.loads(ended.output.splitlines()[-1])
     return found

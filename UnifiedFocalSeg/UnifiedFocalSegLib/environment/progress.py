@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from UnifiedFocalSegLib.translation import tr as _
+
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _DOWNLOADING = re.compile(r"^\s*Downloading (\S+) \(([\d.]+) ?(B|[KMG]iB)\)")
 _DOWNLOADED = re.compile(r"^\s*Downloaded (\S+)")
@@ -44,7 +46,7 @@ class StepProgress:
 
     def report(self, fraction: float, detail: str = "") -> None:
         """Tell how much of the step is done, 0 to 1."""
-        words = f"{self.stage}: {detail}" if detail else self.stage
+        words = _("{stage}: {detail}").format(stage=self.stage, detail=detail) if detail else self.stage
         self._listener(Progress(self._start + (self._end - self._start) * min(max(fraction, 0.0), 1.0), words))
 
 
@@ -66,15 +68,16 @@ class Downloads:
         if started := _DOWNLOADING.match(text):
             name, size, unit = started.groups()
             self._announced[name] = int(float(size) * _UNITS[unit])
-            self._report(f"downloading {name} ({size} {unit})")
+            self._report(_("downloading {name} ({size} {unit})").format(name=name, size=size, unit=unit))
         elif ended := _DOWNLOADED.match(text):
             self._done[ended.group(1)] = self._announced.get(ended.group(1), 0)
             waiting = [name for name in self._announced if name not in self._done]
-            self._report(f"downloading {', '.join(sorted(waiting))}" if waiting else "downloaded")
+            names = ", ".join(sorted(waiting))
+            self._report(_("downloading {names}").format(names=names) if waiting else _("downloaded"))
         elif resolved := _RESOLVED.match(text):
-            self._report(f"{resolved.group(1)} packages")
+            self._report(_("{count} packages").format(count=resolved.group(1)))
         elif prepared := _PREPARED.match(text):
-            self._step.report(0.95, f"linking {prepared.group(1)} packages")
+            self._step.report(0.95, _("linking {count} packages").format(count=prepared.group(1)))
 
     def _report(self, detail: str) -> None:
         total = max(self._expected, sum(self._announced.values()))

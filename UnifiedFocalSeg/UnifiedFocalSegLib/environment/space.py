@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from UnifiedFocalSegLib.errors import SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 from .places import Places
 from .torch_builds import TorchBuild
@@ -25,8 +26,10 @@ def require_space(places: Places, needed: int) -> None:
     free = free_bytes(places.root)
     if free < needed:
         raise SetupError(
-            f"The backend's environment needs about {words(needed)} in {places.root}, and {words(free)} are free. "
-            "Free some space, or choose another folder."
+            _(
+                "The backend's environment needs about {needed} in {root}, and {free} are free. "
+                "Free some space, or choose another folder."
+            ).format(needed=words(needed), root=places.root, free=words(free))
         )
 
 
@@ -52,4 +55,6 @@ def folder_bytes(folder: Path) -> int:
 
 def words(size: int) -> str:
     """A size for people."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+    if size >= 1e8:
+        return _("{size:.1f} GB").format(size=size / 1e9)
+    return _("{size:.1f} MB").format(size=size / 1e6)

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 
 from UnifiedFocalSegLib.errors import SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 from .gpu import Found, Gpu
 
@@ -86,39 +87,54 @@ def choose(found: Found, asked: str = "auto") -> Choice:
     """
     if asked != "auto":
         if asked not in BUILDS:
-            raise SetupError(f"There is no PyTorch build {asked!r}. Choose one of auto, {', '.join(BUILDS)}.")
-        return Choice(BUILDS[asked], f"PyTorch {asked}, as asked for.")
+            raise SetupError(
+                _("There is no PyTorch build {asked!r}. Choose one of auto, {builds}.").format(
+                    asked=asked, builds=", ".join(BUILDS)
+                )
+            )
+        return Choice(BUILDS[asked], _("PyTorch {build}, as asked for.").format(build=asked))
     if sys.platform == "darwin":
-        return Choice(CPU, "PyTorch for macOS. The backend computes on the CPU; Apple's GPU (MPS) is not used.")
+        return Choice(CPU, _("PyTorch for macOS. The backend computes on the CPU; Apple's GPU (MPS) is not used."))
     if found.problem:
         return Choice(
             CPU,
-            f"PyTorch for the CPU, although an NVIDIA driver seems to be installed: {found.problem} Repair the driver "
-            "(a restart may do), then install again.",
+            _(
+                "PyTorch for the CPU, although an NVIDIA driver seems to be installed: {problem} Repair the driver "
+                "(a restart may do), then install again."
+            ).format(problem=found.problem),
         )
     if not found.gpus:
-        return Choice(CPU, "PyTorch for the CPU: no NVIDIA GPU was found.")
+        return Choice(CPU, _("PyTorch for the CPU: no NVIDIA GPU was found."))
     reasons = []
     for gpu in found.gpus:
         for build in CUDA:
             if reason := _obstacle(gpu, build):
                 reasons.append(reason)
             else:
-                return Choice(build, f"PyTorch {build.name} for the {gpu.name} with driver {_dotted(gpu.driver)}.")
+                why = _("PyTorch {build} for the {gpu} with driver {driver}.").format(
+                    build=build.name, gpu=gpu.name, driver=_dotted(gpu.driver)
+                )
+                return Choice(build, why)
     return Choice(
         CPU,
-        f"PyTorch for the CPU, although there is a GPU: {'; '.join(dict.fromkeys(reasons))}. Update the NVIDIA driver "
-        "if it is too old, then install again.",
+        _(
+            "PyTorch for the CPU, although there is a GPU: {reasons}. Update the NVIDIA driver if it is too old, then "
+            "install again."
+        ).format(reasons="; ".join(dict.fromkeys(reasons))),
     )
 
 
 def _obstacle(gpu: Gpu, build: TorchBuild) -> str:
     lowest, highest = build.capabilities
     if gpu.capability is not None and not lowest <= gpu.capability <= highest:
-        return f"{build.name} has no kernels for the {gpu.name} (compute capability {_dotted(gpu.capability)})"
+        return _("{build} has no kernels for the {gpu} (compute capability {capability})").format(
+            build=build.name, gpu=gpu.name, capability=_dotted(gpu.capability)
+        )
     if gpu.driver < build.driver:
-        known = _dotted(gpu.driver) or "of unknown version"
-        return f"{build.name} needs driver {_dotted(build.driver)}, and that of the {gpu.name} is {known}"
+        known = _dotted(gpu.driver) or _("of unknown version")
+        return _("{build} needs driver {driver}, and that of the {gpu} is {known}").format(
+            build=build.name, driver=_dotted(build.driver), gpu=gpu.name, known=known
+        )
     return ""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from UnifiedFocalSegLib.errors import SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 from .children import run
 from .gpu import version
@@ -50,8 +51,10 @@ def find_uv(
         program.chmod(0o755)
         if _version(program, variables) < OLDEST:
             raise SetupError(
-                f"The uv that was fetched does not run or is older than {OLDEST[0]}.{OLDEST[1]}. Install uv yourself "
-                "(https://docs.astral.sh/uv), so that it is on the path, and try again."
+                _(
+                    "The uv that was fetched does not run or is older than {oldest}. Install uv yourself "
+                    "(https://docs.astral.sh/uv), so that it is on the path, and try again."
+                ).format(oldest=f"{OLDEST[0]}.{OLDEST[1]}")
             )
         places.uv.mkdir(exist_ok=True)
         program.replace(fetched)
@@ -94,9 +97,16 @@ def _from_pip(folder: Path, wheels: Path | None, offline: bool, cancelled: threa
     ended = run(command, os.environ, cancelled=cancelled)
     program = folder / "bin" / _NAME
     if ended.code or not program.is_file():
-        last = ended.lines[-1] if ended.lines else "pip said nothing"
-        step = f"Put a wheel of uv into {wheels}" if offline else "Connect to the network or put uv on the path"
-        raise SetupError(
-            f"uv, which installs the backend, could not be fetched ({last.strip()}). {step}, and install again."
-        )
+        last = ended.lines[-1].strip() if ended.lines else _("pip said nothing")
+        if offline:
+            sentence = _(
+                "uv, which installs the backend, could not be fetched ({reason}). Put a wheel of uv into {wheels}, and "
+                "install again."
+            )
+        else:
+            sentence = _(
+                "uv, which installs the backend, could not be fetched ({reason}). Connect to the network or put uv on "
+                "the path, and install again."
+            )
+        raise SetupError(sentence.format(reason=last, wheels=wheels))
     return program

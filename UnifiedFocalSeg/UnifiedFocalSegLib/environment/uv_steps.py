@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from UnifiedFocalSegLib.errors import SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 from .children import Ended, run
 from .places import Places, python_of
@@ -114,23 +115,31 @@ def explain(ended: Ended, places: Places, wheels: Path | None) -> str:
     """Why uv failed, in a sentence with the next step."""
     said = ended.words
     if _SPACE.search(said):
-        return (
-            f"The disk of {places.root} is full ({words(free_bytes(places.root))} free). Free some space and install "
-            "again; what was downloaded is kept."
-        )
+        return _(
+            "The disk of {root} is full ({free} free). Free some space and install again; what was downloaded is kept."
+        ).format(root=places.root, free=words(free_bytes(places.root)))
     if _HASH.search(said):
-        return f"A package is not the one that was locked: {_last(said)} Install again, from another network or folder."
+        return _(
+            "A package is not the one that was locked: {reason} Install again, from another network or folder."
+        ).format(reason=_last(said))
     if _NETWORK.search(said):
-        return (
-            f"A package index cannot be reached: {_last(said)} Connect to the network or set its proxy (HTTPS_PROXY), "
+        return _(
+            "A package index cannot be reached: {reason} Connect to the network or set its proxy (HTTPS_PROXY), "
             "then install again; or install offline from a folder of wheel files."
-        )
+        ).format(reason=_last(said))
     if _PYTHON.search(said):
-        return f"No Python {PYTHONS} was found and none could be downloaded: {_last(said)} Install one, and try again."
+        return _(
+            "No Python {versions} was found and none could be downloaded: {reason} Install one, and try again."
+        ).format(versions=PYTHONS, reason=_last(said))
     if _RESOLUTION.search(said):
-        where = f"Add it to {wheels}, and" if wheels is not None else "Check the package index, and"
-        return f"A package is not available: {_last(said)} {where} install again."
-    return f"uv ended with exit code {ended.code}: {_last(said)} Install again; if that fails, look at the log."
+        if wheels is not None:
+            sentence = _("A package is not available: {reason} Add it to {wheels}, and install again.")
+        else:
+            sentence = _("A package is not available: {reason} Check the package index, and install again.")
+        return sentence.format(reason=_last(said), wheels=wheels)
+    return _("uv ended with exit code {code}: {reason} Install again; if that fails, look at the log.").format(
+        code=ended.code, reason=_last(said)
+    )
 
 
 def _last(said: str) -> str:
@@ -139,4 +148,4 @@ def _last(said: str) -> str:
     causes = " ".join(
         [line for line in lines if line and not line.startswith(("Using ", "Resolved ", "Creating "))][-4:]
     )
-    return causes[-400:].rstrip(".") + "." if causes else "no reason given."
+    return causes[-400:].rstrip(".") + "." if causes else _("no reason given.")

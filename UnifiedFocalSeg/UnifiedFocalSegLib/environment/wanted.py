@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from UnifiedFocalSegLib.errors import SetupError
+from UnifiedFocalSegLib.translation import tr as _
 
 PYTHONS = ">=3.10,<3.14"
 LOCK = "requirements.lock"
@@ -62,7 +63,9 @@ def shipped() -> Wanted:
     for folder in (library / "UnifiedFocalSegBackend", library.parent / "backend"):
         if (folder / LOCK).is_file() and (folder / "pyproject.toml").is_file():
             return Wanted(folder)
-    raise SetupError(f"The backend's sources are not beside {library}. Install the extension again.")
+    raise SetupError(
+        _("The backend's sources are not beside {folder}. Install the extension again.").format(folder=library)
+    )
 
 
 def _is_source(path: Path) -> bool:

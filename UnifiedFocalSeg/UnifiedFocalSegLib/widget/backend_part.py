@@ -146,11 +146,12 @@ class BackendPart:
         where = self._device
         if self.settings.remote:
             where = f"{self.settings.address} ({where})" if where else self.settings.address
+        what = ", ".join(dict.fromkeys(busy))
+        if busy and where:
+            return _("Backend: busy on {device}: {what}").format(device=where, what=what)
         if busy:
-            on = _(" on {device}").format(device=where) if where else ""
-            return _("Backend: busy{on}: {what}").format(on=on, what=", ".join(dict.fromkeys(busy)))
-        on = _(" on {device}").format(device=where) if where else ""
-        return _("Backend: ready{on}").format(on=on)
+            return _("Backend: busy: {what}").format(what=what)
+        return _("Backend: ready on {device}").format(device=where) if where else _("Backend: ready")
 
     def _on_operation(self, operation) -> None:
         if operation.kind in _DISTURBED:

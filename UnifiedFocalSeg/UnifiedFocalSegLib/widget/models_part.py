@@ -155,12 +155,12 @@ class ModelsPart:
             ]
         )
         p = p_value(gate)
-        told = (
-            ""
-            if p is None or "p = " in gate["reason"]
-            else _(" (paired test on {cases} cases: p = {p:.3f})").format(cases=gate["cases"], p=p)
-        )
-        self._ui.gateLabel.setText(gate["reason"] + told)
+        text = gate["reason"]
+        if p is not None and "p = " not in text:
+            text = _("{reason} (paired test on {cases} cases: p = {p:.3f})").format(
+                reason=text, cases=gate["cases"], p=p
+            )
+        self._ui.gateLabel.setText(text)
 
 
 def _mean(version) -> float | None:

@@ -7,7 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from UnifiedFocalSegLib.case_nodes import TASK, is_present
-from UnifiedFocalSegLib.measuring import reference_of
+from UnifiedFocalSegLib.measuring import MODELS_RESULT, SAVED_REVISION, reference_of
 from UnifiedFocalSegLib.segment_slices import neighbour
 
 from .segment_editor import SegmentEditor
@@ -18,6 +18,8 @@ from .words import offer
 # After the last of many strokes in a row; measuring between them would be of no use.
 _QUIET_MILLISECONDS = 400
 _SHOWN = ("corrected", "original", "difference")
+# Slicer's names of its slice views, which the box shows in the user's language.
+_VIEWS = ("Red", "Yellow", "Green")
 
 
 class ReviewPart:
@@ -153,7 +155,7 @@ class ReviewPart:
     def go_to_slice(self, direction: int) -> None:
         """Move the view to the slice before (−1) or after (+1) that contains the segment."""
         segmentation, volume = self._panel.parameters.segmentation, self._volume()
-        view = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{self._ui.sliceViewSelector.currentText}")
+        view = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{_VIEWS[self._ui.sliceViewSelector.currentIndex]}")
         if view is None:
             self._ui.sliceLabel.setText(_("The layout has no such view. Choose another view."))
             return
@@ -262,7 +264,7 @@ class ReviewPart:
                     for m in review.measures
                 ]
             )
-            words = {"model's result": _("the model's result"), "saved revision": _("what was saved last")}
+            words = {MODELS_RESULT: _("the model's result"), SAVED_REVISION: _("what was saved last")}
             against = words.get(review.reference)
             self._ui.measuresLabel.setText(_("Compared with {what}.").format(what=against) if against else "")
         elif operation.error:

@@ -135,13 +135,13 @@ class SegmentPart:
         self._operation = None
         if operation.state == "succeeded":
             node = operation.result
-            kept = _(" What was in it before is kept beside it, hidden.") if self._ui.replaceCheckBox.checked else ""
+            kept = _("What was in it before is kept beside it, hidden.") if self._ui.replaceCheckBox.checked else ""
             self._ui.replaceCheckBox.setChecked(False)  # it is to be said anew each time
             self._panel.parameters.segmentation = node
             made = _("Made {name} in {time}.").format(
                 name=node.GetName(), time=duration(time.monotonic() - self._begun)
             )
-            self._ui.statusLabel.setText(made + kept)
+            self._ui.statusLabel.setText(f"{made} {kept}".strip())
         else:
             self._ui.statusLabel.setText(operation.error or _("Stopped. Nothing was changed."))
         self._panel.update()

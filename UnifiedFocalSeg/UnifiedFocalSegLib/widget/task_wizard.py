@@ -10,7 +10,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from UnifiedFocalSegLib.errors import SceneError
-from UnifiedFocalSegLib.task_draft import MODALITIES, TaskDraft, classes_of
+from UnifiedFocalSegLib.task_draft import MODALITIES, TaskDraft, classes_of, modality_titles
 from UnifiedFocalSegLib.terminology import names, read
 
 from .words import offer
@@ -41,8 +41,8 @@ class TaskWizard:
         if slicer.util.mainWindow() is not None:
             self.dialog.setParent(slicer.util.mainWindow(), qt.Qt.Dialog)
         self.ui = ui = slicer.util.childWidgetVariables(self.dialog)
-        for modality in MODALITIES:
-            ui.modalitySelector.addItem(modality)
+        for title in modality_titles():
+            ui.modalitySelector.addItem(title)
         ui.modalitySelector.setCurrentIndex(MODALITIES.index(self._draft.modality))
         ui.channelsLineEdit.setText(", ".join(self._draft.channels))
         ui.validationSpinBox.setValue(round(100 * self._draft.validation_fraction))
@@ -126,7 +126,7 @@ class TaskWizard:
         ui = self.ui
         return TaskDraft(
             name=ui.taskNameLineEdit.text,
-            modality=ui.modalitySelector.currentText,
+            modality=MODALITIES[ui.modalitySelector.currentIndex],
             channels=tuple(name.strip() for name in ui.channelsLineEdit.text.split(",")),
             classes=self._draft.classes,
             validation_fraction=ui.validationSpinBox.value / 100,

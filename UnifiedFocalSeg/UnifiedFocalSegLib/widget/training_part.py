@@ -165,7 +165,9 @@ class TrainingPart:
     def _on_progress(self, operation) -> None:
         self._ui.trainProgressBar.setValue(round(1000 * operation.fraction))
         loss = operation.scalars.get("loss")
-        text = progress(operation) if loss is None else f"{progress(operation)}, loss {loss:.4f}"
+        text = progress(operation)
+        if loss is not None:
+            text = _("{progress}, loss {loss:.4f}").format(progress=text, loss=loss)
         self._ui.trainingStatusLabel.setText(text)
         first = self._curve.chart is None
         if self._curve.add(operation.scalars) and first:

@@ -27,10 +27,14 @@ def outcome(result: dict) -> str:
     """What came of a training: the new version, its score beside the old one's, and whether it is used now."""
     gate = result.get("gate") or {}
     new, old = gate.get("candidate_mean"), gate.get("promoted_mean")
-    scores = "" if new is None else _(", validation Dice {new:.3f}").format(new=new)
-    scores += "" if old is None else _(" (before {old:.3f})").format(old=old)
     used = _("in use now") if result.get("promoted") else _("kept as a candidate")
-    line = _("Version {number}{scores}: {used}.").format(number=result["number"], scores=scores, used=used)
+    if new is None:
+        line = _("Version {number}: {used}.")
+    elif old is None:
+        line = _("Version {number}, validation Dice {new:.3f}: {used}.")
+    else:
+        line = _("Version {number}, validation Dice {new:.3f} (before {old:.3f}): {used}.")
+    line = line.format(number=result["number"], new=new, old=old, used=used)
     return f"{line} {gate.get('reason', '')}".strip()
 
 
