@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import resource
-import time
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
