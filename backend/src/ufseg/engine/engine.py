@@ -34,7 +34,7 @@ _LANES: tuple[JobKind, ...] = ("prediction", "training")
 
 
 class Engine:
-    """Two lanes of jobs, so that a prediction never waits for a training; each has one worker process, which stays warm.
+    """Two lanes of jobs, so that a prediction never waits for a training; each worker process stays warm.
 
     It holds the workspace's lock. Jobs that an earlier engine left unfinished are taken up again, trainings from their
     last checkpoint, or wait as ``interrupted`` for an engine that does.
