@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 DATA   ?=
 BIN    := $(abspath $(VENV))/bin
-PIP    := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := -c backend/constraints.txt
 SOURCES := backend UnifiedFocalSeg Testing demo
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,8 +38,13 @@ def server(tmp_path):
     process.wait(30)
 
 
-def test_a_backend_that_dies_is_noticed_and_started_again_once(widget, tmp_path):
+def test_a_backend_that_dies_is_noticed_and_started_again_once(widget, tmp_path, monkeypatch):
+    import qt
+
     ui = widget.ui
+    opened_folders = []
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened_folders.append(url.toLocalFile()))
+    assert not ui.logsButton.enabled
     start_backend(widget)
     until(lambda: ui.backendLabel.text.startswith("Backend: ready on "))
     os.kill(widget.logic._process.pid, signal.SIGKILL)
@@ -54,6 +60,10 @@ def test_a_backend_that_dies_is_noticed_and_started_again_once(widget, tmp_path)
     assert (ui.backendButton.text, ui.backendButton.enabled) == ("Start backend", True)
     assert "killed by signal 9" in ui.applyButton.toolTip
     picture(widget, "test-shell-backend-died.png", tmp_path, height=420)
+    ui.advancedCollapsibleButton.collapsed = False
+    ui.logsButton.click()
+    (folder,) = opened_folders
+    assert "was ready after" in (Path(folder) / "service.jsonl").read_text(encoding="utf-8")
     ui.backendButton.click()
     until(lambda: ui.backendLabel.text.startswith("Backend: ready"))
     assert not ui.backendNoteLabel.visible

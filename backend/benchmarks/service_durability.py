@@ -45,6 +45,8 @@ START_SECONDS = 5.0
 # Of kills: while the service starts; of a worker first; only after trainings and predictions have been made.
 EARLY, WORKER, LATE = 0.3, 0.3, 0.08
 LATEST_SECONDS, LATE_SECONDS = 2.5, 20.0
+# With more cases no training would come to its end before the next kill.
+CASES = 12
 
 Told = list[tuple[str, Any]]
 
@@ -98,6 +100,9 @@ class Client:
         return sha256
 
     def _case(self, task: str) -> None:
+        if len(self._ask("GET", f"/tasks/{task}/cases")) >= CASES:
+            self._revision(task)
+            return
         image = self._upload(self._rng.normal(size=(1, *GRID.array_shape)).astype(np.float32))
         body = {"name": "a case", "subject": f"subject {self._rng.integers(1 << 30)}", "images": [image]}
         case = self._ask("POST", f"/tasks/{task}/cases", body)

@@ -51,6 +51,7 @@ class BackendSettings:
             line.setCurrentPath(stored[name])
             line.connect("currentPathChanged(QString)", self._save)
         ui.placeSelector.connect("currentIndexChanged(int)", self._save)
+        ui.logsButton.connect("clicked(bool)", self.on_logs)
         self._show()
 
     @property
@@ -95,6 +96,14 @@ class BackendSettings:
         """Take the Python of a new set-up."""
         self._ui.pythonPathLineEdit.setCurrentPath(str(path))
 
+    def on_logs(self, *_clicked) -> None:
+        """Show the backend's logs in the system's file manager."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._logs)))
+
+    @property
+    def _logs(self) -> Path:
+        return Path(self.workspace) / "logs"
+
     def update(self, reason: str) -> None:
         """Let the settings be changed, or say why they cannot be now."""
         for control, tooltip in (
@@ -110,6 +119,11 @@ class BackendSettings:
             (self._ui.authorityPathLineEdit, _("PEM file of the authority that signed the backend's certificate.")),
         ):
             offer(control, reason, tooltip)
+        offer(
+            self._ui.logsButton,
+            "" if self._logs.is_dir() else _("No backend has been started with this workspace yet."),
+            _("Show what the backend wrote down, such as why it ended."),
+        )
 
     def _save(self, *_changed) -> None:
         settings = qt.QSettings()

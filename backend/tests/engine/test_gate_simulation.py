@@ -45,7 +45,7 @@ def _unseen_dice(workspace: Workspace, version: str) -> float:
     return float(np.mean(scores))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def simulated(engine: Engine, workspace: Workspace) -> Task:
     """A task whose model has learned for a moment only."""
     task = fill(workspace, "simulated", training=2, validation=5)

@@ -22,7 +22,7 @@ def _train(engine: Engine, task: Task, seconds: float) -> Job:
     return engine.wait(engine.submit_training(task.id, request).id, 60)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(engine: Engine, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder trained for seconds, as another workspace would export it."""
     task = fill(workspace, "where it comes from", training=4, validation=3)

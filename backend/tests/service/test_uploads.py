@@ -85,7 +85,7 @@ def test_what_is_no_image_is_refused(service: ServiceProcess, content: bytes) ->
     assert answer.json()["error"]["type"] == "ImageError"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def case(service: ServiceProcess) -> Json:
     task = service.add_task("labels")
     return service.add_case(task, 30, subjects("training", 1)[0])
