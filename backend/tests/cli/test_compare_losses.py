@@ -27,7 +27,7 @@ OURS = "asymmetric-unified-focal"
 ARGUMENTS = ["--losses", f"dice,{OURS}", "--seeds", "2", "--epochs", "1", "--device", "cpu"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def resumed(ufseg: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[Path, int]]:
     """A comparison of two losses with two seeds, killed after its first run and resumed: its folder, what the second
     process printed, and the runs that were finished when the first was killed, with their time of change."""

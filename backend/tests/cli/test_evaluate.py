@@ -28,7 +28,7 @@ def write(path: Path, array: np.ndarray, spacing: tuple[float, ...] = (0.8, 0.8,
     sitk.WriteImage(image, str(path))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six cases in ``reference``, predictions off by a voxel in ``near`` and by three in ``far``; ``far`` lacks the
     lesion of the first."""

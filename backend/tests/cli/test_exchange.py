@@ -18,7 +18,7 @@ from .conftest import Run
 PATIENT = "Planted^Patient"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exchange") / "squares"
     write_squares_model(folder)

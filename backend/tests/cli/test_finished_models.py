@@ -35,7 +35,7 @@ FACTS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def evaluation(ufseg: Run, phantom: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model's evaluation on three phantoms."""
     folder = tmp_path_factory.mktemp("evaluation")
@@ -52,7 +52,7 @@ def evaluation(ufseg: Run, phantom: Path, model: Path, tmp_path_factory: pytest.
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def facts(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The facts, with colours for the classes."""
     path = tmp_path_factory.mktemp("facts") / "facts.json"
@@ -61,7 +61,7 @@ def facts(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bundled(ufseg: Run, model: Path, evaluation: Path, facts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundled model in a folder of models."""
     folder = tmp_path_factory.mktemp("models") / NAME

@@ -26,7 +26,7 @@ from .conftest import Run
 CLASSES = ClassTable(entries=(ClassEntry(value=3, name="organ", color=(1, 2, 3)), ClassEntry(value=8, name="lesion")))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder for MRI with random weights."""
     plan = Plan(

@@ -33,7 +33,7 @@ runpy.run_module("monai.bundle", run_name="__main__")
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exchange") / "bundle"
     write_bundle(MODEL, folder)

@@ -15,7 +15,7 @@ from ufseg.networks.device import choose_device
 from ufseg.networks.model_folder import read_model
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("program") / "model"
     write_squares_model(folder)

@@ -11,7 +11,7 @@ from tiny_models import write_squares_model
 from workspace_samples import CLASSES
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of finished models; beside it, outside, another model."""
     folder = tmp_path_factory.mktemp("finished") / "models"
@@ -23,7 +23,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[ServiceProcess]:
     with ServiceProcess(tmp_path_factory.mktemp("serving") / "workspace", "--models", str(models)) as running:
         yield running

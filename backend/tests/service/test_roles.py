@@ -21,7 +21,7 @@ def tokens(service: ServiceProcess, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def annotator(service: ServiceProcess) -> requests.Session:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {tokens(service, 'add', 'ward 3').strip()}"
@@ -29,7 +29,7 @@ def annotator(service: ServiceProcess) -> requests.Session:
     return session
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def operations(service: ServiceProcess) -> list[tuple[str, str, Json]]:
     """Method, path and description of everything in the OpenAPI document."""
     paths: Json = service.get("/openapi.json")["paths"]

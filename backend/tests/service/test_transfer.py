@@ -20,7 +20,7 @@ LIMIT = 16 << 20
 SPACE = Geometry(size=(9, 8, 7), spacing=(1, 1, 2), origin=(5, 6, 7), direction=(1, 0, 0, 0, 1, 0, 0, 0, 1))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return nrrd(sample(71).image, tmp_path_factory.mktemp("content"))
 

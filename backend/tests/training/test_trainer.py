@@ -30,7 +30,7 @@ from ufseg.training.trainer import train
 MakeCase = Callable[..., PreparedCase]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cpu() -> Device:
     return choose_device("cpu")
 

@@ -31,7 +31,7 @@ _CALLS = "fsync,fdatasync,rename,renameat,renameat2,write,pwrite64"
 _LINE = re.compile(r'(\w+)\((?:\d+<([^>]*)>|(?:AT_FDCWD<[^>]*>, )?"([^"]*)", (?:AT_FDCWD<[^>]*>, )?"([^"]*)")(.*)')
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[tuple[str, str, str]]]:
     """The workspace, and calls with their paths from the first request on; acknowledgements are calls, too."""
     if shutil.which("strace") is None:
