@@ -46,7 +46,8 @@ def test_one_line_segments(module, scene):
     with pytest.raises(FocalSegError, match=r"no task “Phantom MRI”\. There are none yet"):
         logic.segment(volume, task="Phantom MRI", wait=True)
     logic.install_model("a-phantom-mri", wait=True)
-    operation = slicer.modules.unifiedfocalseg.logic().segment(volume, task="Phantom MRI", wait=True)
+    operation = slicer.modules.unifiedfocalseg.logic().segment(volume, task="Phantom MRI", show_3d=True, wait=True)
+    assert operation.result.GetSegmentation().ContainsRepresentation("Closed surface")
     assert operation.result.GetName() == "T1 segmentation"
     assert segment_names(operation.result) == ["bright", "dark"]
     with pytest.raises(FocalSegError, match=r"no task “Liver”\. There are: “Phantom MRI”"):

@@ -79,10 +79,10 @@ def test_replacing_keeps_what_was_painted(widget, scene, tmp_path):
     assert {ui.segmentationSelector.itemText(i) for i in range(ui.segmentationSelector.count)} >= {kept.GetName()}
 
     ui.show3DCheckBox.click()
+    until(lambda: first.GetSegmentation().ContainsRepresentation("Closed surface"))
     assert first.GetDisplayNode().GetVisibility3D()
-    assert first.GetSegmentation().ContainsRepresentation("Closed surface")
     ui.show3DCheckBox.click()
-    assert not first.GetDisplayNode().GetVisibility3D()
+    until(lambda: not first.GetDisplayNode().GetVisibility3D())
     picture(widget, "test-shell-segmented.png", tmp_path, height=420)
 
 

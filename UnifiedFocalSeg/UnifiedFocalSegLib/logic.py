@@ -43,14 +43,15 @@ from .segmentation_export import take_snapshot
 from .segmenting import Segmenting
 from .setup import Setup
 from .steps import MadeFrom, save_revision
+from .surfaces import Surfaces
 from .trainings import Trainings
 from .translation import tr as _
 
 # Operations whose result goes into the scene: pointless once it closes. A revision on its way is saved all the same.
-_SCENE_BOUND = ("segment", "open", "measure", "compare", "slices")
+_SCENE_BOUND = ("segment", "show", "open", "measure", "compare", "slices")
 
 
-class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, Trainings):
+class FocalSegLogic(Connection, Setup, Segmenting, Surfaces, Cases, Importing, Measuring, Trainings):
     """Backend, operations and scene; see `Connection` for what all actions have in common."""
 
     def __init__(self) -> None:
@@ -58,6 +59,7 @@ class FocalSegLogic(Connection, Setup, Segmenting, Cases, Importing, Measuring, 
         self.known = KnownLabels()
         self.opened = {}
         self.rows = {}
+        self.wanted_in_3d = {}
 
     # Tasks and models
 

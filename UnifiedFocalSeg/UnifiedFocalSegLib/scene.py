@@ -184,15 +184,6 @@ def empty_segmentation(volume, name: str, *, hidden: bool = False):
     return node
 
 
-def show_in_3d(node, visible: bool = True) -> None:
-    """Show a segmentation in 3D views, or hide it there; the surfaces are computed at once, on this thread."""
-    if visible:
-        node.CreateClosedSurfaceRepresentation()
-    display = node.GetDisplayNode()
-    if display is not None:
-        display.SetVisibility3D(visible)
-
-
 def add_layer(node, label: np.ndarray, classes: Sequence[SegmentClass], geometry: Geometry) -> None:
     """Add a segment for each class to a segmentation; all of them share one label map ("layer").
 

@@ -30,6 +30,7 @@ OFFERED = (
     "retrain",
     "rollback",
     "segment",
+    "show_3d",
     "start_backend",
     "stop_backend",
     "submit_correction",

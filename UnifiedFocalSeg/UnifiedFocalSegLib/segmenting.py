@@ -25,8 +25,9 @@ from .errors import BackendError, SceneError
 from .geometry import Geometry
 from .operation import Control, Operation, Script
 from .replacing import check_output, keep_copy, replace_content
-from .scene import label_to_segmentation, show_in_3d
+from .scene import label_to_segmentation
 from .steps import predict
+from .surfaces import show_in_3d
 from .translation import tr as _
 
 
@@ -100,6 +101,7 @@ class Segmenting:
             for image in volumes:
                 node.AddNodeReferenceID(IMAGE_ROLE, image.GetID())
             if show_3d:
+                yield from self._make_surfaces(node, title)
                 show_in_3d(node)
             return node
 

@@ -6,8 +6,6 @@ import time
 
 from slicer.i18n import tr as _
 
-from UnifiedFocalSegLib.scene import show_in_3d
-
 from .channels_part import ChannelsPart
 from .version_part import VersionPart
 from .words import duration, offer, progress
@@ -102,7 +100,11 @@ class SegmentPart:
     def _on_show_3d(self, *_clicked) -> None:
         node = self._panel.parameters.segmentation
         if node is not None:
-            show_in_3d(node, self._ui.show3DCheckBox.checked)
+            self._logic.show_3d(node, self._ui.show3DCheckBox.checked).finished.connect(self._on_shown)
+
+    def _on_shown(self, operation) -> None:
+        if operation.error:
+            self._ui.statusLabel.setText(operation.error)
 
     def _on_tasks(self, operation) -> None:
         if operation.state != "succeeded":
