@@ -51,6 +51,7 @@ def test_a_backend_that_dies_is_noticed_and_started_again_once(widget, tmp_path,
     killed = time.monotonic()
     until(lambda: ui.backendLabel.text == "Backend: starting…")  # nobody has asked it anything
     assert time.monotonic() - killed < 1.0
+    picture(widget, "test-shell-starting-again.png", tmp_path, height=420)
     assert "killed by signal 9" in ui.backendNoteLabel.text
     until(lambda: ui.backendLabel.text.startswith("Backend: ready on "))
     assert ui.backendNoteLabel.visible, "it is still to be read"

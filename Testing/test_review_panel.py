@@ -248,6 +248,7 @@ def test_train_judge_promote_and_roll_back(widget, scene, tmp_path):
     ui.versionsTable.selectRow(0 if used == ["1"] else 1)
     idle(widget)
     assert ui.promoteButton.enabled, ui.promoteButton.toolTip
+    picture(widget, "test-shell-version-not-in-use.png", tmp_path, part=ui.ModelsPanel)
     ui.promoteButton.click()
     idle(widget)
     other = [row[0] for row in cells(ui.versionsTable) if row[1] == "in use"]

@@ -87,6 +87,7 @@ def test_set_up_stop_resume_start_repair_update(widget, site, tmp_path):
     ui.backendButton.click()
     until(lambda: ui.setupGroupBox.visible and ui.setupButton.text == "Update")
     assert ui.backendLabel.text == "Backend: out of date"
+    picture(widget, "test-shell-setup-update.png", tmp_path, height=HEIGHT)
     ui.setupButton.click()
     until(lambda: ui.backendLabel.text.startswith("Backend: ready"))
 

@@ -24,13 +24,13 @@ Json = dict[str, Any]
 
 
 class ServiceProcess:
-    """Starts ``ufseg serve`` and reads its first line."""
+    """Starts ``ufseg serve`` and reads its first line; workers start with their first job unless it is `warm`."""
 
-    def __init__(self, workspace: Path, *options: str) -> None:
+    def __init__(self, workspace: Path, *options: str, warm: bool = False) -> None:
         self.workspace = workspace
         command = [sys.executable, "-m", "ufseg.cli.main", "serve", "--workspace", str(workspace), "--device", "cpu"]
         self.process = subprocess.Popen(
-            [*command, *options],
+            [*command, "--warm" if warm else "--no-warm", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -28,7 +28,7 @@ def _train_on(service: ServiceProcess, task: Json) -> Json:
 
 
 def test_a_service_killed_in_mid_training_loses_nothing_and_goes_on(tmp_path: Path) -> None:
-    service = ServiceProcess(tmp_path / "workspace")
+    service = ServiceProcess(tmp_path / "workspace", warm=True)
     task = service.fill("killed")
     assert service.wait(service.train(task, 0.5))["state"] == "succeeded"
     job = _train_on(service, task)
@@ -61,7 +61,7 @@ def test_a_service_killed_in_mid_training_loses_nothing_and_goes_on(tmp_path: Pa
 
 
 def test_the_end_of_its_input_ends_everything_within_5_seconds(tmp_path: Path) -> None:
-    service = ServiceProcess(tmp_path / "workspace")
+    service = ServiceProcess(tmp_path / "workspace", warm=True)
     job = _train_on(service, service.fill("ended"))
     processes = workers(service.process.pid)
     assert len(processes) == 2
@@ -76,7 +76,7 @@ def test_the_end_of_its_input_ends_everything_within_5_seconds(tmp_path: Path) -
 
 
 def test_sigterm_ends_everything_in_order(tmp_path: Path) -> None:
-    service = ServiceProcess(tmp_path / "workspace")
+    service = ServiceProcess(tmp_path / "workspace", warm=True)
     until(lambda: len(workers(service.process.pid)) == 1)
     processes = workers(service.process.pid)
     service.process.terminate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 from processes import workers
@@ -110,5 +111,17 @@ def test_names_of_people_are_nowhere_but_in_the_database(service: ServiceProcess
 
 
 def test_each_lane_keeps_one_worker(service: ServiceProcess) -> None:
+    task = service.fill("lanes")
+    case = service.get(f"/tasks/{task['id']}/cases")[0]["id"]
+    first, second = (service.wait(service.train(task, 0.3)) for _ in range(2))
+    assert first["state"] == second["state"] == "succeeded"
+    for _ in range(2):
+        service.wait(service.post(f"/tasks/{task['id']}/predictions", {"case": case}))
     assert len(workers(service.process.pid, "training")) == 1
     assert len(workers(service.process.pid, "prediction")) == 1
+
+
+def test_workers_wait_for_their_first_job_where_that_is_wanted(tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path / "workspace") as service:
+        assert service.get("/health")["device"] is None
+        assert workers(service.process.pid) == []

@@ -35,6 +35,13 @@ def serve(
     max_file_mib: Annotated[
         int, typer.Option(help="Largest image or label map that is taken, unfolded, in MiB.", min=1)
     ] = 8192,
+    warm: Annotated[
+        bool,
+        typer.Option(
+            help="Load the process that predicts at once, so that nobody waits for it. Without, memory of the GPU and "
+            "the computer is taken only when there is something to compute."
+        ),
+    ] = True,
 ) -> None:
     """Serve a workspace, on this computer only unless --host says otherwise.
 
@@ -59,4 +66,5 @@ def serve(
         tls=tls,
         allowed_hosts=allowed_host or [],
         max_file_bytes=max_file_mib << 20,
+        warm=warm,
     )

@@ -50,6 +50,7 @@ def serve(
     tls: Tls | Literal["generate"] | None = None,
     allowed_hosts: Sequence[str] = (),
     max_file_bytes: int = MAX_FILE_BYTES,
+    warm: bool = True,
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
@@ -69,6 +70,7 @@ def serve(
         tls: a certificate, or ``"generate"`` for a self-signed one that is kept in the workspace's folder ``tls``.
         allowed_hosts: further names by which clients may call the service.
         max_file_bytes: largest file that may be uploaded.
+        warm: start the worker of predictions at once instead of with the first one; see `Engine`.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
@@ -86,7 +88,7 @@ def serve(
         used = generated_certificate(opened.folder / "tls", names) if tls == "generate" else tls
         listening = listen(host, port)
         actual = listening.getsockname()[1]
-        with Engine(opened, device, warm=True, resume=True) as engine, _spool(host) as spool:
+        with Engine(opened, device, warm=warm, resume=True) as engine, _spool(host) as spool:
             token = secrets.token_urlsafe(32)
             JobLog(engine)
             left = LeftBehind(engine, opened.folder)
