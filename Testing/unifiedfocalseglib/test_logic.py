@@ -30,7 +30,7 @@ def trained_task(slicer_scene, backend):
     subjects = phantom.subjects("training", 4) + phantom.subjects("validation", 3)
     for seed, subject in enumerate(subjects):
         submit_phantom(logic, task, seed, subject)
-    outcome = logic.retrain(task, budget_seconds=4, author="tester", wait=True).result
+    outcome = logic.retrain(task, epochs=20, author="tester", wait=True).result
     assert outcome["promoted"]
     logic.close()
     return task
