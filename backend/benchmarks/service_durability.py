@@ -166,10 +166,10 @@ class Client:
         return things[self._rng.integers(len(things))]
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer; None where the request contradicts the present state, as a random one may."""
+        """The answer; None where the request contradicts the present state or has to wait, as a random one may."""
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
         answer = self._session.request(method, self._url + path, timeout=60, **content)
-        if answer.status_code == 409:
+        if answer.status_code in (409, 429):
             return None
         if not answer.ok:
             self.failures.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
