@@ -13,6 +13,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from geometries import SYNTHETIC
 from nodes import add_volume
+from stalls import LONGEST_SECONDS
 from UnifiedFocalSegLib.classes import read_classes
 from UnifiedFocalSegLib.errors import OperationCancelled
 from UnifiedFocalSegLib.logic import FocalSegLogic
@@ -21,8 +22,7 @@ from UnifiedFocalSegLib.surfaces import closed_surface
 
 CLASSES = read_classes([{"value": value, "name": name} for value, name in ((1, "ball"), (3, "corner"), (4, "none"))])
 SURFACE = "Closed surface"
-# A round of the GUI's events may take so long beside a computing thread on a busy machine.
-ROUND_SECONDS = 0.05
+FEWEST_ROUNDS = 15
 
 
 @pytest.fixture
@@ -76,15 +76,16 @@ def test_the_gui_goes_on_meanwhile(logic, scene):
     volume = add_volume(scene, np.zeros(shape, np.uint8))
     node = label_to_segmentation(balls(shape), CLASSES, volume)
     operation = logic.show_3d(node)
-    worst, begun = 0.0, time.monotonic()
+    rounds, worst = 0, 0.0
     while operation.state == "running":
-        round_begun = time.thread_time()
+        begun = time.thread_time()
         logic.process_events()
-        worst = max(worst, time.thread_time() - round_begun)
+        worst = max(worst, time.thread_time() - begun)
+        rounds += 1
         time.sleep(0.002)
     assert operation.state == "succeeded", operation.error
-    assert time.monotonic() - begun > 2 * worst
-    assert worst < ROUND_SECONDS
+    assert rounds > FEWEST_ROUNDS, "a conversion that holds Python's lock lets a handful through"
+    assert worst < LONGEST_SECONDS
 
 
 def test_what_is_painted_meanwhile_is_in_them(logic, scene):

@@ -214,7 +214,9 @@ class BackendPart:
             return
         device = operation.result.get("device")
         if device is None:  # the backend still tries it out
-            qt.QTimer.singleShot(_ASK_AGAIN_MILLISECONDS, self._ask_device)
+            # One elsewhere may leave that to its first job (--no-warm).
+            wait = _LOOK_AFTER_MILLISECONDS if self.settings.remote else _ASK_AGAIN_MILLISECONDS
+            qt.QTimer.singleShot(wait, self._ask_device)
             return
         self._device, self._note = device.get("name", ""), device.get("note") or ""
         self.update()
