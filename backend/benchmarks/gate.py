@@ -12,6 +12,7 @@ promoted or a clearly better one refused.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -111,7 +112,7 @@ def simulate(arguments: argparse.Namespace, folder: Path) -> tuple[list[Retraini
     """All retrainings, and the first model's mean Dice on the unseen cases."""
     pool, test = read_split(arguments.dataset)
     size = arguments.cases
-    drawn = draw(pool, 2 * size + arguments.validation + arguments.unseen, 0)
+    drawn = draw(pool, 2 * size + arguments.validation + arguments.unseen, arguments.seed)
     first, rest = drawn[:size], drawn[size:]
     validation, rest = rest[: arguments.validation], rest[arguments.validation :]
     unseen, rest = [*test, *rest[: arguments.unseen]], rest[arguments.unseen :]
@@ -119,23 +120,31 @@ def simulate(arguments: argparse.Namespace, folder: Path) -> tuple[list[Retraini
     others = [case for case in pool if case.id not in used]
     simulation = Simulation(folder, arguments.threads)
     model, _ = simulation.train(
-        "first", first, validation, Budget.of(arguments.first_budget, arguments.first_epochs), seed=0
+        "first", first, validation, Budget.of(arguments.first_budget, arguments.first_epochs), seed=arguments.seed
     )
-    before = simulation.score(model, unseen).dice
+    known = simulation.score(model, unseen)
+    before = known.dice
     start = summarise(before).mean or 0.0
     print(f"first model: Dice {start:.4f} on {len(unseen)} unseen cases", file=sys.stderr, flush=True)
     budget = Budget.of(arguments.budget, arguments.epochs)
-    rows = []
+    rows: list[Retraining] = []
+    kept: list[dict[str, Any]] = []
     for number in range(arguments.retrainings):
         begun = time.monotonic()
-        new = draw(others, size, 100 + number)
+        new = draw(others, size, 100 + 1000 * arguments.seed + number)
         name = "right"
         if number % 2:
             how = DAMAGE[number // 2 % len(DAMAGE)]
             name = how.__name__
             new = damaged(new, how, folder / f"labels {number}")
         candidate, outcome = simulation.train(
-            f"retrained {number}", [*first, *new], validation, budget, number, model, [c.id for c in new]
+            f"retrained {number}",
+            [*first, *new],
+            validation,
+            budget,
+            1000 * arguments.seed + number,
+            model,
+            [c.id for c in new],
         )
         decision = decide(
             outcome.promoted_scores,
@@ -143,11 +152,27 @@ def simulate(arguments: argparse.Namespace, folder: Path) -> tuple[list[Retraini
             promoted_surface=outcome.promoted_surface,
             candidate_surface=outcome.candidate_surface,
         )
-        truth = difference(before, simulation.score(candidate, unseen).dice)
+        found = simulation.score(candidate, unseen)
+        truth = difference(before, found.dice)
         row = Retraining(name, decision, truth, time.monotonic() - begun)
         rows.append(row)
         print(f"{number + 1}: {name}, {decision.outcome}, {row.verdict} ({row.truth.mean_difference:+.4f})",
               file=sys.stderr, flush=True)  # fmt: skip
+        kept.append(
+            {
+                "labels": name,
+                "validation": [
+                    {"dice": outcome.promoted_scores, "surface": outcome.promoted_surface},
+                    {"dice": outcome.candidate_scores, "surface": outcome.candidate_surface},
+                ],
+                "unseen": [
+                    {"dice": known.dice, "surface": known.surface},
+                    {"dice": found.dice, "surface": found.surface},
+                ],
+            }
+        )
+        if arguments.scores:
+            arguments.scores.write_text(json.dumps(kept), encoding="utf-8")
     return rows, start
 
 
@@ -183,6 +208,8 @@ def main() -> None:
     parser.add_argument("--first-epochs", type=int, help="in place of its seconds; for a busy machine")
     parser.add_argument("--epochs", type=int, help="of each retraining, in place of its seconds")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--seed", type=int, default=0, help="another choice of cases and other trainings")
+    parser.add_argument("--scores", type=Path, help="JSON of the scores of every case, before and after")
     parser.add_argument("--output", type=Path, help="Markdown")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ufseg-gate-") as name:
