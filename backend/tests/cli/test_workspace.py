@@ -82,7 +82,13 @@ def test_a_task_gets_a_rule_of_its_own(ufseg: Run, tmp_path: Path) -> None:
     done = ufseg("tasks", "gate", "Squares", *change, "--workspace", tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[:4] == ["min_cases: 8", "max_class_drop: 0.02", "max_surface_drop: any", "max_p: 0.1"]
+    assert lines[:5] == [
+        "min_cases: 8",
+        "max_class_drop: 0.02",
+        "max_surface_drop: any",
+        "margin: 0.005",
+        "max_p: any",
+    ]
     assert "\tme\tnoisy\t8\t" in lines[-1]
     done = ufseg("tasks", "gate", "Squares", "--max-class-drop", "2", "--workspace", tmp_path)
     assert done.returncode == 1

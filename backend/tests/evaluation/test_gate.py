@@ -9,6 +9,7 @@ import pytest
 from ufseg.errors import InputError
 from ufseg.evaluation.gate import decide
 from ufseg.evaluation.rule import GateRule
+from ufseg.evaluation.summary import CaseScores
 
 
 def scores(organ: float, lesion: float, cases: int = 4) -> dict[str, dict[str, float]]:
@@ -39,20 +40,46 @@ def test_a_worse_or_equal_candidate_is_kept_back(candidate: dict[str, dict[str, 
     assert "0.600" in decision.reason
 
 
-def test_what_may_be_chance_is_kept_back() -> None:
-    before = {f"case{i}": {"organ": 0.7} for i in range(6)}
-    after = {f"case{i}": {"organ": 0.7 + gain} for i, gain in enumerate((0.05, 0.04, 0.03, -0.035, -0.025, -0.01))}
-    decision = decide(before, after)
+def gains(*changes: float) -> tuple[CaseScores, CaseScores]:
+    return (
+        {f"case{i}": {"organ": 0.7} for i in range(len(changes))},
+        {f"case{i}": {"organ": 0.7 + change} for i, change in enumerate(changes)},
+    )
+
+
+NOISE = 0.05, 0.04, 0.03, -0.035, -0.025, -0.01  # mean .008, 90 % lower bound -.0134
+
+
+def test_what_may_as_well_be_worse_is_kept_back() -> None:
+    decision = decide(*gains(*NOISE))
+    assert decision.outcome == "keep"
+    assert decision.least == pytest.approx(0.00833 - 1.4759 * 0.03615 / 6**0.5, abs=2e-4)
+    assert "worse by 0.013 (one-sided 90 % confidence), and at most 0.005 is allowed" in decision.reason
+    assert decide(*gains(*NOISE), GateRule(margin=0.014)).outcome == "promote"
+    assert decide(*gains(*NOISE), GateRule(margin=None)).outcome == "promote"
+
+
+def test_the_same_gain_on_more_cases_is_enough() -> None:
+    assert decide(*gains(*NOISE * 4)).outcome == "promote"
+
+
+def test_significance_is_asked_for_by_a_rule_that_wants_it() -> None:
+    decision = decide(*gains(*NOISE * 4), GateRule(max_p=0.1))
     assert decision.outcome == "keep"
     assert decision.test is not None
     assert decision.test.p_value > 0.1
     assert "may be chance: p up to 0.1 is allowed" in decision.reason
-    assert decide(before, after, GateRule(max_p=None)).outcome == "promote"
-    assert decide(before, after, GateRule(max_p=0.999)).outcome == "promote"
+    assert decide(*gains(*NOISE * 4), GateRule(max_p=0.999)).outcome == "promote"
 
 
-def test_three_cases_need_no_evidence_that_they_could_not_give() -> None:
-    assert decide(scores(0.7, 0.5, 3), scores(0.71, 0.51, 3)).outcome == "promote"
+def test_three_cases_need_no_significance_that_they_could_not_give() -> None:
+    assert decide(scores(0.7, 0.5, 3), scores(0.71, 0.51, 3), GateRule(max_p=0.1)).outcome == "promote"
+
+
+def test_one_case_has_no_interval() -> None:
+    decision = decide(*gains(0.01), GateRule(min_cases=1))
+    assert decision.outcome == "promote"
+    assert decision.least is None
 
 
 def test_no_class_may_pay_for_the_others() -> None:

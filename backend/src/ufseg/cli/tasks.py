@@ -86,6 +86,10 @@ def gate(
     max_surface_drop: Annotated[
         float | None, typer.Option(help="So much surface Dice may a class lose; a negative number: any.")
     ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="So much mean Dice may a model lose with 90 % confidence; a negative number: any."),
+    ] = None,
     max_p: Annotated[
         float | None, typer.Option(help="So large may the p-value of the difference be; a negative number: any.")
     ] = None,
@@ -101,7 +105,7 @@ def gate(
         for name, value in (("min_cases", min_cases), ("max_class_drop", max_class_drop))
         if value is not None
     }
-    for name, value in (("max_surface_drop", max_surface_drop), ("max_p", max_p)):
+    for name, value in (("max_surface_drop", max_surface_drop), ("margin", margin), ("max_p", max_p)):
         if value is not None:
             wanted[name] = None if value < 0 else value
     with open_workspace(workspace) as opened:

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from ufseg.errors import InputError
 from ufseg.evaluation.rule import GateRule
-from ufseg.evaluation.statistics import PairedTest, paired_test
+from ufseg.evaluation.statistics import PairedTest, lower_bound, paired_test
 from ufseg.evaluation.summary import CaseScores, Summary, summarise
 
 Outcome = Literal["promote", "keep", "ask"]
+CONFIDENCE = 0.9
+"""Of the one-sided interval that the rule's margin is compared with."""
 
 
 class GateDecision(BaseModel):
@@ -26,6 +28,7 @@ class GateDecision(BaseModel):
         promoted_mean, candidate_mean: mean Dice.
         promoted_per_class, candidate_per_class: mean Dice by class name.
         test: paired test over the cases' means; None without a promoted model or without cases.
+        least: with 90 % confidence the mean Dice changes by no less than this; None with fewer than two cases.
         promoted_surface_mean, candidate_surface_mean: mean surface Dice.
         promoted_surface_per_class, candidate_surface_per_class: mean surface Dice by class name.
         surface_test: paired test over the cases' mean surface Dice.
@@ -42,6 +45,7 @@ class GateDecision(BaseModel):
     promoted_per_class: dict[str, float | None] | None
     candidate_per_class: dict[str, float | None]
     test: PairedTest | None
+    least: float | None
     promoted_surface_mean: float | None
     candidate_surface_mean: float | None
     promoted_surface_per_class: dict[str, float | None] | None
@@ -61,10 +65,11 @@ def decide(
     """Compare a candidate with the promoted model on the same validation cases.
 
     The first version of a task is promoted: without one there is no prediction. Otherwise the candidate's mean Dice
-    must be higher with at most ``rule.max_p`` in the paired test, and no class may lose more than
-    ``rule.max_class_drop`` of Dice or ``rule.max_surface_drop`` of surface Dice. Classes that only one of them knows
-    are not compared. The p that is asked for is far from significance, which few validation cases hardly ever reach:
-    it keeps back what is as likely worse as better.
+    must be higher; with 90 % confidence it must not be lower by more than ``rule.margin``; and no class may lose more
+    than ``rule.max_class_drop`` of Dice or ``rule.max_surface_drop`` of surface Dice. Classes that only one of them
+    knows are not compared. The margin is that of a non-inferiority trial: what hardly differs may come into use on
+    many cases, and on few only what gains clearly. Significance of the gain, which few cases hardly ever reach, is
+    asked for only where the rule has a ``max_p``.
 
     Args:
         promoted: Dice of the promoted model, or None if there is none yet.
@@ -93,6 +98,7 @@ class _Pair:
     old: Summary | None
     new: Summary
     test: PairedTest | None
+    least: float | None = None
 
     @property
     def cases(self) -> int:
@@ -107,7 +113,13 @@ def _compare(promoted: CaseScores, candidate: CaseScores) -> _Pair:
             f"{len(candidate)}; not in both: {', '.join(missing[:5])}). Score both on the same validation cases."
         )
     old, new = (summarise(scores) for scores in _comparable(promoted, candidate))
-    return _Pair(old, new, _test(old, new))
+    pairs = [
+        (before, after)
+        for case, before in old.per_case.items()
+        if before is not None and (after := new.per_case[case]) is not None
+    ]
+    scores = [before for before, _ in pairs], [after for _, after in pairs]
+    return _Pair(old, new, paired_test(*scores) if pairs else None, lower_bound(*scores, CONFIDENCE))
 
 
 def _judge(dice: _Pair, surface: _Pair, rule: GateRule) -> tuple[Outcome, str]:
@@ -125,6 +137,12 @@ def _judge(dice: _Pair, surface: _Pair, rule: GateRule) -> tuple[Outcome, str]:
     if new.mean <= old.mean:
         worse = "is not better" if new.mean > old.mean - 0.0005 else "is worse"
         return "keep", f"The candidate {worse}: {change}{p}. The promoted model stays."
+    if rule.margin is not None and dice.least is not None and dice.least < -rule.margin:
+        return "keep", (
+            f"The candidate is better on average ({change}{p}), but the cases differ so much that it may as well be "
+            f"worse by {-dice.least:.3f} (one-sided 90 % confidence), and at most {rule.margin:g} is allowed. The "
+            "promoted model stays; label more validation cases, or promote it yourself."
+        )
     if rule.max_p is not None and dice.test is not None and _smallest_p(dice.test.n) <= rule.max_p < dice.test.p_value:
         return "keep", (
             f"The candidate is better on average ({change}{p}), but so small a difference may be chance: p up to "
@@ -184,15 +202,6 @@ def _first(new: Summary) -> str:
     return f"This is the first version of the task: mean Dice {new.mean:.3f} on {cases}."
 
 
-def _test(old: Summary, new: Summary) -> PairedTest | None:
-    pairs = [
-        (before, after)
-        for case, before in old.per_case.items()
-        if before is not None and (after := new.per_case[case]) is not None
-    ]
-    return paired_test([before for before, _ in pairs], [after for _, after in pairs]) if pairs else None
-
-
 def _decision(outcome: Outcome, reason: str, rule: GateRule, dice: _Pair, surface: _Pair) -> GateDecision:
     return GateDecision(
         outcome=outcome,
@@ -203,6 +212,7 @@ def _decision(outcome: Outcome, reason: str, rule: GateRule, dice: _Pair, surfac
         promoted_per_class=dice.old.per_class if dice.old else None,
         candidate_per_class=dice.new.per_class,
         test=dice.test,
+        least=dice.least,
         promoted_surface_mean=surface.old.mean if surface.old else None,
         candidate_surface_mean=surface.new.mean,
         promoted_surface_per_class=surface.old.per_class if surface.old else None,

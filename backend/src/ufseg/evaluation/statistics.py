@@ -69,6 +69,26 @@ def paired_test(before: Sequence[float], after: Sequence[float]) -> PairedTest:
     )
 
 
+def lower_bound(before: Sequence[float], after: Sequence[float], confidence: float) -> float | None:
+    """Lower end of the one-sided confidence interval of the mean of after − before, by Student's t over the pairs.
+
+    A new model is said to be not inferior by a margin if this lies above −margin. None from fewer than two pairs.
+
+    Args:
+        before, after: finite scores of the same cases in the same order.
+        confidence: 0.5 (the mean itself) to 1.
+
+    Source: Piaggio et al., Reporting of noninferiority and equivalence randomized trials, JAMA 308(24), 2012,
+    doi 10.1001/jama.2012.87802.
+    """
+    difference = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
+    n = len(difference)
+    if n < 2:
+        return None
+    reach = float(stats.t.ppf(confidence, n - 1) * difference.std(ddof=1) / np.sqrt(n))
+    return float(difference.mean()) - reach
+
+
 def rank_sum_test(first: Sequence[float], second: Sequence[float]) -> RankSumTest:
     """Wilcoxon rank-sum (Mann-Whitney U) test, two-sided, of scores of two samples that need not be paired.
 
