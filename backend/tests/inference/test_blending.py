@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
+from waiting import Waiting
 
 from ufseg.errors import CancelledError
 from ufseg.inference.blending import Slab, blended_slabs
@@ -23,6 +24,16 @@ def network(classes: int) -> torch.nn.Module:
     """A convolution that sees its window's borders, so that windows differ where they overlap."""
     torch.manual_seed(0)
     return torch.nn.Conv3d(2, classes, 3, padding=1)
+
+
+def test_a_gpu_is_not_waited_for_between_windows() -> None:
+    image, places = torch.randn(2, 8, 20, 20), []
+    with torch.inference_mode(), Waiting() as waiting:
+        for slab in blended_slabs(image, (4, 4, 4), network(3), 3, lambda *a: places.append(a)):
+            assert slab.scores.shape[0] == 3
+    assert len(places) == 243
+    # What is left are the profiles' numbers, computed on the CPU before the first window.
+    assert sorted(set(waiting.found)) == []
 
 
 def whole(image: Tensor, window: tuple[int, ...], net: torch.nn.Module, classes: int, overlap: float) -> Tensor:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
+from waiting import Waiting
 
 from ufseg.inference.blending import Slab
 from ufseg.inference.labelling import Labeller, Neighbours
@@ -61,3 +62,14 @@ def test_neighbours_are_those_of_torch(old: int, new: int) -> None:
     ours = torch.lerp(line[n.below], line[n.above], n.share)
     theirs = F.interpolate(line[None, None], size=new, mode="linear", align_corners=False)[0, 0]
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_a_gpu_is_waited_for_once_a_slab_whatever_the_number_of_classes() -> None:
+    for grid in ((6, 5, 5), (6, 9, 9), (9, 5, 5)):
+        target = np.zeros(grid, np.uint8)
+        with Waiting() as waiting:
+            for slab in slabs(torch.randn(7, 6, 5, 5), [2, 4]):
+                labeller = Labeller((6, 5, 5), target, np.arange(7, dtype=np.uint8)) if slab.first == 0 else labeller
+                waiting.found.clear()
+                labeller.add(slab)
+        assert [what.partition(" in ")[0] for what in waiting.found if "cpu" in what] == ["cpu"]

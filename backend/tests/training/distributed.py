@@ -59,9 +59,9 @@ def main(folder: Path) -> None:
         own(torch.full((1, 1, 16, 16), 1.0 + ranks.rank)).square().mean().backward()
         alone = next(own.parameters()).grad
         assert alone is not None
-        mean = [value / ranks.count for value in ranks.sum(alone.double().flatten().tolist(), device)]
+        mean = [value / ranks.count for value in ranks.sum(alone.double().flatten().tolist())]
         averaged = bool(torch.allclose(gradient.double().flatten(), torch.tensor(mean, dtype=torch.float64)))
-        text = ranks.text_from_first(f"from {ranks.rank}: Ä", device)
+        text = ranks.text_from_first(f"from {ranks.rank}: Ä")
 
         settings = TrainingSettings(epochs=8, checkpoint_seconds=0)
         reports = []

@@ -46,8 +46,8 @@ def test_alone_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     device = choose_device("cpu")
     with joined(device) as ranks:
         assert ranks == Ranks(0, 1)
-        assert ranks.from_first([1.0, 2.0], device) == [1.0, 2.0]
-        assert ranks.text_from_first("text", device) == "text"
+        assert ranks.from_first([1.0, 2.0]) == [1.0, 2.0]
+        assert ranks.text_from_first("text") == "text"
         network = torch.nn.Linear(1, 1)
         assert ranks.wrap(network, device) is network
 

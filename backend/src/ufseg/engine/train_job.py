@@ -232,7 +232,7 @@ def _shared_plan(
 ) -> _Planned:
     """What the first process planned, in all of them."""
     planned = _make_plan(spec, continued, device, progress, cancelled).model_dump_json() if ranks.is_first else ""
-    return _Planned.model_validate_json(ranks.text_from_first(planned, device))
+    return _Planned.model_validate_json(ranks.text_from_first(planned))
 
 
 def _make_plan(

@@ -72,7 +72,7 @@ def blended_slabs(
     before = [m // 2 for m in missing]
     if any(missing):
         image = F.pad(image, [p for m, b in zip(missing[::-1], before[::-1], strict=True) for p in (b, m - b)])
-    windows = Windows.over(image.shape[1:], window, overlap)
+    windows = Windows.over(image.shape[1:], window, overlap, image.device)
     inner = [slice(b, b + s) for b, s in zip(before, space, strict=True)]
     for slab in _slabs(image, windows, predict, classes, on_window, batch):
         first = max(slab.first, inner[0].start)
@@ -100,7 +100,7 @@ def _slabs(
         boxes = [(slice(None), *windows.box(place)) for place in group]
         scores = predict(torch.stack([image[box] for box in boxes]))
         for place, (_, k, j, i), own in zip(group, boxes, scores, strict=True):
-            buffer[:, 1 + k.start - begin : 1 + k.stop - begin, j, i].addcmul_(own, windows.weight(place, image.device))
+            buffer[:, 1 + k.start - begin : 1 + k.stop - begin, j, i].addcmul_(own, windows.weight(place))
         done += len(group)
         if following == begin:
             continue

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ufseg.inference.blending import Slab
+from ufseg.networks.device import copied_to
 
 # Voxels labelled at once: on a CPU what fits into its cache, on a GPU enough to keep it busy.
 VOXELS_AT_ONCE = {"cpu": 1 << 18, "cuda": 1 << 24}
@@ -79,8 +80,10 @@ class Labeller:
     def _winner(self, slab: Slab, planes: slice) -> Tensor:
         """Network index of the best class in these planes of the target, uint8."""
         device = slab.scores.device
-        below, above = (t[planes].to(device) - slab.first for t in (self._planes.below, self._planes.above))
-        share = self._planes.share[planes].to(device)[:, None, None]
+        places = self._planes.below[planes] - slab.first
+        first, last = int(places[0]), int(places[-1])  # on the CPU, so that no GPU is waited for
+        below, above = (copied_to(device, t) for t in (places, self._planes.above[planes] - slab.first))
+        share = copied_to(device, self._planes.share[planes])[:, None, None]
         shape = (planes.stop - planes.start, *self._target.shape[1:])
         best: Tensor | None = None
         winner = torch.zeros(shape, dtype=torch.uint8, device=device)
@@ -88,7 +91,7 @@ class Labeller:
             if self._resample_across:
                 here = torch.lerp(channel[below], channel[above], share)
             else:
-                here = channel[int(below[0]) : int(below[-1]) + 1]
+                here = channel[first : last + 1]
             if self._resample_within:
                 here = F.interpolate(here[None], size=shape[1:], mode="bilinear", align_corners=False)[0]
             if best is None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ufseg.networks.device import copied_to
+
 # Standard deviation of the blending weight, as a share of the window; nnU-Net's value.
 SIGMA = 0.125
 
@@ -52,7 +54,7 @@ class Windows:
     Args:
         window: size along k, j, i.
         starts: first voxels along each axis, ascending.
-        profiles: of each start, see `blending_profiles`.
+        profiles: of each start, see `blending_profiles`; on the device where they are used.
     """
 
     window: tuple[int, ...]
@@ -60,11 +62,14 @@ class Windows:
     profiles: tuple[tuple[Tensor, ...], ...]
 
     @classmethod
-    def over(cls, shape: Sequence[int], window: Sequence[int], overlap: float) -> Windows:
-        """The windows that cover a volume of `shape`, none of whose axes is shorter than its window's."""
+    def over(cls, shape: Sequence[int], window: Sequence[int], overlap: float, device: torch.device) -> Windows:
+        """The windows that cover a volume of `shape` on `device`, none of whose axes is shorter than its window's."""
         starts = [window_starts(s, w, overlap) for s, w in zip(shape, window, strict=True)]
-        profiles = [blending_profiles(s, w, a) for s, w, a in zip(shape, window, starts, strict=True)]
-        return cls(tuple(window), tuple(map(tuple, starts)), tuple(map(tuple, profiles)))
+        profiles = [
+            tuple(copied_to(device, profile) for profile in blending_profiles(s, w, a))
+            for s, w, a in zip(shape, window, starts, strict=True)
+        ]
+        return cls(tuple(window), tuple(map(tuple, starts)), tuple(profiles))
 
     def places(self) -> list[tuple[int, ...]]:
         """For each window the number of its start along k, j, i; ordered by k, then j, then i."""
@@ -75,7 +80,7 @@ class Windows:
         first = [s[n] for s, n in zip(self.starts, place, strict=True)]
         return tuple(slice(f, f + w) for f, w in zip(first, self.window, strict=True))
 
-    def weight(self, place: Sequence[int], device: torch.device) -> Tensor:
+    def weight(self, place: Sequence[int]) -> Tensor:
         """``[*window]`` float32 blending weight of the window at `place`."""
-        k, j, i = (p[n].to(device) for p, n in zip(self.profiles, place, strict=True))
+        k, j, i = (p[n] for p, n in zip(self.profiles, place, strict=True))
         return k[:, None, None] * (j[:, None] * i)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ufseg.errors import DeviceError
 from ufseg.networks.process_environment import computing_environment
 
-__all__ = ["Device", "autocast", "autocast_dtype", "choose_device", "computing_environment"]
+__all__ = ["Device", "autocast", "autocast_dtype", "choose_device", "computing_environment", "copied_to"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,17 @@ def autocast(device: Device) -> AbstractContextManager[object]:
     """Context in which networks run in `autocast_dtype(device)`; losses belong outside it or compute in float32."""
     dtype = autocast_dtype(device)
     return nullcontext() if dtype is None else torch.autocast(device.kind, dtype=dtype)
+
+
+def copied_to(device: torch.device, tensor: Tensor) -> Tensor:
+    """A tensor of the CPU on `device`, without waiting for what the device has under way.
+
+    From ordinary memory torch waits for the copy, and so for everything that was asked of the GPU before; from pinned
+    memory it does not. There the small copy that this makes on the CPU costs microseconds.
+    """
+    if device.type == "cuda" and not tensor.is_pinned():
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def _cuda(device: torch.device) -> Device:

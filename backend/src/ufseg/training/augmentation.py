@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ufseg.networks.device import copied_to
 from ufseg.plans.plan import Plan
 from ufseg.training.intensities import change_intensities
 from ufseg.training.sampling import Place
@@ -118,8 +119,8 @@ def warp(
     """The second half of `draw_batch`: interpolate on `device`, image linearly and label to the nearest voxel."""
     images, labels = [], []
     for crop in crops:
-        image = crop.image.to(device, non_blocking=True)
-        label = crop.label.to(device, non_blocking=True).to(torch.float32)
+        image = copied_to(device, crop.image)
+        label = copied_to(device, crop.label).to(torch.float32)
         grid = _unit_grid(crop, plan.patch_size, device)[None]
         mode = "bilinear"  # torch's word for linear in any number of axes
         sampled = F.grid_sample(image[None], grid, mode=mode, padding_mode="zeros", align_corners=False)[0]
@@ -200,15 +201,16 @@ def _unit_grid(crop: Crop, patch: Sequence[int], device: torch.device) -> Tensor
     known = np.zeros((*patch[:-1], axes))
     for axis, line in enumerate(lines[:-1]):
         known += line.reshape([-1 if a == axis else 1 for a in range(axes - 1)] + [axes])
-    lower = [torch.from_numpy(known.astype(np.float32)).to(device)]
+    lower = [copied_to(device, torch.from_numpy(known.astype(np.float32)))]
     weights = [torch.ones(last, 1)]
     if deformation.control is not None:
         field = np.moveaxis(deformation.control, 0, -1) * scale
-        lower.insert(0, _spread(torch.from_numpy(field[..., ::-1].astype(np.float32)).to(device), patch[:-1]))
+        control = copied_to(device, torch.from_numpy(field[..., ::-1].astype(np.float32)))
+        lower.insert(0, _spread(control, patch[:-1]))
         weights.insert(0, _interpolation(deformation.control.shape[-1], last))
     # [last · axes] from [points · axes]: each axis's coordinate by itself.
-    matrix = torch.kron(torch.cat(weights, dim=1).T.contiguous(), torch.eye(axes)).to(device)
-    offset = torch.from_numpy(np.ascontiguousarray(lines[-1], dtype=np.float32)).to(device).reshape(-1)
+    matrix = copied_to(device, torch.kron(torch.cat(weights, dim=1).T.contiguous(), torch.eye(axes)))
+    offset = copied_to(device, torch.from_numpy(np.ascontiguousarray(lines[-1], dtype=np.float32))).reshape(-1)
     flat = torch.cat([part.reshape(math.prod(patch[:-1]), -1) for part in lower], dim=1)
     return torch.addmm(offset, flat, matrix).reshape(*patch, axes)
 
@@ -217,7 +219,7 @@ def _spread(field: Tensor, sizes: Sequence[int]) -> Tensor:
     """Linear interpolation of ``[*points, …]`` along its first axes, from the first place to the last."""
     for axis, size in enumerate(sizes):
         before, points = field.shape[:axis], field.shape[axis]
-        weights = _interpolation(points, size).to(field.device)
+        weights = copied_to(field.device, _interpolation(points, size))
         spread = weights @ field.reshape(*before, points, -1)
         field = spread.reshape(*before, size, *field.shape[axis + 1 :])
     return field

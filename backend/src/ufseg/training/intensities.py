@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ufseg.networks.device import copied_to
 from ufseg.training.settings import AugmentationSettings
 
 
@@ -46,7 +47,7 @@ def change_intensities(image: Tensor, settings: AugmentationSettings, rng: np.ra
 
 def _per_channel(image: Tensor, rng: np.random.Generator, low: float, high: float) -> Tensor:
     values = rng.uniform(low, high, image.shape[0]).astype(np.float32)
-    return torch.from_numpy(values).to(image.device).reshape(-1, *[1] * (image.ndim - 1))
+    return copied_to(image.device, torch.from_numpy(values)).reshape(-1, *[1] * (image.ndim - 1))
 
 
 def _gamma(image: Tensor, power: Tensor) -> Tensor:

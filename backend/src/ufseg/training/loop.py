@@ -164,7 +164,7 @@ class Loop:
         if self._ranks.is_first:
             finished = self._finished()
             values = [self._fraction(), float(finished), float(not finished and cancelled())]
-        fraction, end, stop = self._ranks.from_first(values, self._device)
+        fraction, end, stop = self._ranks.from_first(values)
         return fraction, bool(end), bool(stop)
 
     def _fraction(self) -> float:
@@ -268,7 +268,7 @@ class Loop:
         self._epoch_step = 0
         own = self._work.validation[self._ranks.rank :: self._ranks.count]
         total, patches = validation_loss(self._network, self._objective, own, self.plan, self._device)
-        total, count = self._ranks.sum([total, float(patches)], self._device)
+        total, count = self._ranks.sum([total, float(patches)])
         if self._optimisation.end_epoch(total / count):
             self._best = network_state(self._network)
         self._note(total / count)

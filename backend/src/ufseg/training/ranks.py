@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ufseg.errors import DeviceError
@@ -26,6 +26,8 @@ class Ranks:
     Args:
         rank: from 0; only 0 writes and reports.
         count: number of processes; 1 means that there is no other, and nothing below communicates.
+
+    What the processes tell each other in words and numbers goes from CPU to CPU, so that no step waits for a GPU.
     """
 
     rank: int = 0
@@ -43,41 +45,39 @@ class Ranks:
         devices = [device.torch_device] if device.kind == "cuda" else None
         return DistributedDataParallel(network, device_ids=devices)
 
-    def from_first(self, values: list[float], device: Device) -> list[float]:
+    def from_first(self, values: list[float]) -> list[float]:
         """The first process's `values`, in all of them."""
         if self.count == 1:
             return values
-        tensor = torch.tensor(values, dtype=torch.float64, device=device.torch_device)
+        tensor = torch.tensor(values, dtype=torch.float64)
         distributed.broadcast(tensor, src=0)
         shared: list[float] = tensor.tolist()
         return shared
 
-    def sum(self, values: list[float], device: Device) -> list[float]:
+    def sum(self, values: list[float]) -> list[float]:
         """The sums of `values` over the processes."""
         if self.count == 1:
             return values
-        tensor = torch.tensor(values, dtype=torch.float64, device=device.torch_device)
+        tensor = torch.tensor(values, dtype=torch.float64)
         distributed.all_reduce(tensor)
         total: list[float] = tensor.tolist()
         return total
 
-    def text_from_first(self, text: str, device: Device) -> str:
+    def text_from_first(self, text: str) -> str:
         """The first process's `text`, in all of them."""
         if self.count == 1:
             return text
         content = text.encode()
-        (length,) = self.from_first([float(len(content))], device)
-        buffer = torch.zeros(int(length), dtype=torch.uint8)
+        (length,) = self.from_first([float(len(content))])
+        shared = torch.zeros(int(length), dtype=torch.uint8)
         if self.is_first:
-            buffer = torch.tensor(list(content), dtype=torch.uint8)
-        shared: Tensor = buffer.to(device.torch_device)
+            shared = torch.tensor(list(content), dtype=torch.uint8)
         distributed.broadcast(shared, src=0)
         return bytes(shared.tolist()).decode()
 
     def wait(self) -> None:
         """Return when every process has come here."""
-        if self.count > 1:
-            distributed.barrier()
+        self.sum([0.0])
 
 
 def requested_device(requested: str) -> str:
@@ -97,7 +97,8 @@ def requested_device(requested: str) -> str:
 def joined(device: Device) -> Iterator[Ranks]:
     """Join the processes that torchrun started with this one; alone, if it did not.
 
-    Source: https://docs.pytorch.org/docs/stable/elastic/run.html (the environment), with NCCL on GPUs, gloo on CPUs.
+    Source: https://docs.pytorch.org/docs/stable/elastic/run.html (the environment), with NCCL
+    between GPUs, gloo between CPUs.
 
     Raises:
         DeviceError: the processes do not find each other.
@@ -109,7 +110,7 @@ def joined(device: Device) -> Iterator[Ranks]:
     if device.kind == "cuda":
         torch.cuda.set_device(device.torch_device)
     try:
-        distributed.init_process_group("nccl" if device.kind == "cuda" else "gloo", timeout=PATIENCE)
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if device.kind == "cuda" else "gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise DeviceError(
             f"The {count} processes could not find each other: {str(error).splitlines()[0]}. Start them with torchrun, "
