@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -10,6 +10,7 @@ from ufseg.images.class_table import ClassTable
 from ufseg.plans.explain import explain
 from ufseg.plans.fingerprint import CaseFingerprint, Fingerprint, ForegroundIntensity
 from ufseg.plans.memory import DEFAULT_BUDGETS
+from ufseg.plans.objects import ObjectSizes
 from ufseg.plans.plan import Architecture
 from ufseg.plans.planner import make_plan
 
@@ -61,6 +62,15 @@ def test_every_decision_has_its_numbers() -> None:
     assert "0.22 GB, with the program itself (0.7 GB) 0.92 GB of the 4 GB allowed" in starting(said, "Memory")
     assert "own mean and deviation" in starting(said, "Normalisation")
     assert all(s.endswith(".") for s in said)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_objects_of_volumes_have_a_volume_also_slice_by_slice(dimension: Literal[2, 3]) -> None:
+    lesion = {"lesion": ObjectSizes(count=1, smallest_voxels=20, median_voxels=20.0)}
+    fp = volumes((40, 64, 64), (3.0, 1.0, 1.0))
+    fp = fp.model_copy(update={"cases": tuple(c.model_copy(update={"objects": lesion}) for c in fp.cases)})
+    said = starting(explain(fp, make_plan(fp, CLASSES, dimension=dimension), 4), "Smallest object")
+    assert said == "Smallest object: the lesion of 20 voxels or 60 mm³ in case 0, which at the plan's spacing makes 20."
 
 
 def test_thick_slices_windows_and_cut_patches_are_explained() -> None:

@@ -96,10 +96,9 @@ def _objects(fp: Fingerprint, plan: Plan) -> list[str]:
     if not small:
         return []
     first = small[0]
-    unit = "mm²" if plan.dimension == 2 else "mm³"
     return [
-        f"Smallest object: the {first.class_name} of {_plural(first.voxels, 'voxel')} or {amount(first.volume)} {unit} "
-        f"in case {first.case}, which at the plan's spacing makes {amount(first.kept)}."
+        f"Smallest object: the {first.class_name} of {_plural(first.voxels, 'voxel')} or {amount(first.extent)} "
+        f"{first.unit} in case {first.case}, which at the plan's spacing makes {amount(first.kept)}."
     ]
 
 

@@ -38,14 +38,16 @@ class SmallObject:
         class_name: of the class.
         case: id.
         voxels: on the image's own grid.
-        volume: cubic millimetres (3D plan) or square millimetres (2D plan) of these voxels.
-        kept: voxels of the same volume at the plan's spacing.
+        extent: of these voxels: cubic millimetres of a volume, square millimetres of a 2D image.
+        unit: mm³ or mm².
+        kept: voxels of the same extent at the plan's spacing; for a 2D plan the slices' thickness stays.
     """
 
     class_name: str
     case: str
     voxels: int
-    volume: float
+    extent: float
+    unit: str
     kept: float
 
 
@@ -108,10 +110,11 @@ def smallest_objects(fp: Fingerprint, dimension: Literal[2, 3], spacing: Sequenc
     """Of each class that occurs, the object that keeps fewest voxels at `spacing`; classes in the cases' order."""
     found: dict[str, SmallObject] = {}
     for case in fp.cases:
-        voxel = math.prod(_grid(case, dimension)[1])
+        kept = math.prod(_grid(case, dimension)[1]) / math.prod(spacing)
+        voxel, unit = math.prod(case.spacing), "mm²" if len(case.spacing) == 2 else "mm³"
         for name, sizes in case.objects.items():
-            volume = sizes.smallest_voxels * voxel
-            here = SmallObject(name, case.id, sizes.smallest_voxels, volume, volume / math.prod(spacing))
+            voxels = sizes.smallest_voxels
+            here = SmallObject(name, case.id, voxels, voxels * voxel, unit, voxels * kept)
             if name not in found or here.kept < found[name].kept:
                 found[name] = here
     return list(found.values())

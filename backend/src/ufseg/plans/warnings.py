@@ -79,14 +79,13 @@ def _mixed(fp: Fingerprint, plan: Plan) -> list[str]:
 
 
 def _vanishing(fp: Fingerprint, plan: Plan) -> list[str]:
-    unit = "mm²" if plan.dimension == 2 else "mm³"
     sentences = []
     for small in smallest_objects(fp, plan.dimension, plan.spacing):
         if small.kept >= SMALL_OBJECT * 0.999:
             continue
         text = (
             f"The smallest {small.class_name} (case {small.case}) has {small.voxels} "
-            f"voxel{'' if small.voxels == 1 else 's'} ({small.volume:.3g} {unit})"
+            f"voxel{'' if small.voxels == 1 else 's'} ({small.extent:.3g} {small.unit})"
         )
         if small.kept < 0.9 * small.voxels:
             text += f" and keeps {small.kept:.2g} of them at the plan's spacing; a finer spacing would show it better"
