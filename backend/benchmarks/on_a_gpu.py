@@ -3,8 +3,9 @@
     python benchmarks/on_a_gpu.py OUTPUT [--data DATASET] [--only NAME …]
 
 OUTPUT gets a log of each part, the pages of those that write one, and ``summary.json`` with their exit states and
-seconds. What is behind an earlier failure still runs. DATASET is a folder of 3D images with label maps for the parts
-that need a trained model; without it they are left out, and it is said. This script has not run on a GPU yet.
+seconds. What is behind an earlier failure still runs. DATASET is a folder of 3D images with label maps for the part
+that needs a trained model, which takes nibabel too; without it that part is left out, and it is said. This script has
+not run on a GPU yet.
 """
 
 from __future__ import annotations
@@ -18,25 +19,37 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+TESTS = ("losses/test_fused_triton.py", "training/test_waiting_for_a_gpu.py", "networks")
 
 
 def parts(output: Path, data: Path | None) -> dict[str, tuple[str, ...]]:
     """Arguments of Python for each part, the most important first."""
-    step = (str(HERE / "training_step.py"), "--device", "cuda", "--sizes", "96", "128")
+    step = (str(HERE / "training_step.py"), "--device", "cuda")
+    inference = (str(HERE / "inference.py"), "--device", "cuda")
     losses = (str(HERE / "losses.py"), "--device", "cuda", "--size", "128")
     wanted: dict[str, tuple[str, ...]] = {
-        "training-step": (*step, "--markdown", str(output / "training-step-cuda.md")),
+        "tests": (*PYTEST, *(str(HERE.parent / "tests" / part) for part in TESTS)),
+        # Beside the step on the same data each time; MONAI's augmentation takes a second a step, so it comes apart.
+        "training-step": (
+            *(*step, "--sizes", "96", "128", "--contenders", "ours", "plain", "dummy"),
+            *("--markdown", str(output / "training-step-cuda.md")),
+        ),
+        "inference-large": (
+            *(*inference, "--memory-size", "512", "512", "300"),
+            *("--markdown", str(output / "inference-large-cuda.md")),
+        ),
         "losses-3": (*losses, "--classes", "3"),
         "losses-14": (*losses, "--classes", "14"),
-        "tests": (
-            *PYTEST,
-            *(str(HERE.parent / "tests" / part) for part in ("losses/test_fused_triton.py", "networks")),
+        "training-step-monai": (
+            *(*step, "--sizes", "96", "--repeats", "3", "--contenders", "ours", "monai-bfloat16", "monai-float32"),
+            *("--markdown", str(output / "training-step-monai-cuda.md")),
         ),
     }
     if data is not None:
-        inference = (str(HERE / "inference.py"), str(data), "--device", "cuda", "--budget", "60s", "--cases", "8")
-        page = ("--markdown", str(output / "inference-cuda.md"))
-        wanted["inference"] = (*inference, "--memory-size", "512", "512", "300", *page)
+        wanted["inference"] = (
+            *(*inference, str(data), "--budget", "60s", "--cases", "8", "--repeats", "2", "--without", "windows of 2"),
+            *("--memory-size", "0", "0", "0", "--markdown", str(output / "inference-cuda.md")),
+        )
     return wanted
 
 
@@ -51,7 +64,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     wanted = parts(arguments.output, arguments.data)
     if arguments.data is None:
-        print("Without --data there is no trained model, so inference is left out.", flush=True)
+        print("Without --data there is no trained model, so the part inference is left out.", flush=True)
     summary = {}
     for name, command in wanted.items():
         if arguments.only and name not in arguments.only:

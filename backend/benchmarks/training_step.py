@@ -43,7 +43,7 @@ CONTENDERS = {
 }
 FEATURES = (16, 32, 64, 128)
 CLASSES = 3
-WARM_UP = 2
+WARM_UP = 2  # also of MONAI's on a GPU, where each step's augmentation takes a second of the CPU
 GPU_WARM_UP, GPU_STEPS = 20, 10
 
 
@@ -60,7 +60,7 @@ def main() -> None:
                 "# Time of a training step",
                 "",
                 f"{facts}, {datetime.now(timezone.utc):%Y-%m-%d}. Two patches a step, {CLASSES} classes, DynUNet with "
-                f"{'-'.join(map(str, FEATURES))} features. Medians of {arguments.repeats} steps, the contenders in "
+                f"{'-'.join(map(str, FEATURES))} features. Medians of {_repeats(arguments)}, the contenders in "
                 "turn. Made by `benchmarks/training_step.py`, which says what is measured.",
                 "",
                 "| patch | contender | ms a step | × ours | MB |",
@@ -73,6 +73,11 @@ def main() -> None:
     if arguments.markdown:
         arguments.markdown.parent.mkdir(parents=True, exist_ok=True)
         arguments.markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _repeats(arguments: argparse.Namespace) -> str:
+    steps = f"{arguments.repeats} steps"
+    return steps if arguments.device == "cpu" else f"{arguments.repeats} times {GPU_STEPS} steps in a row"
 
 
 def _measure(size: int, arguments: argparse.Namespace) -> tuple[dict[str, tuple[float, float]], str]:
@@ -148,7 +153,7 @@ def _serve(name: str, size: int, threads: int | None, kind: str) -> None:
             torch.cuda.synchronize(device.torch_device)
         return (time.perf_counter() - start) / count
 
-    steps(GPU_WARM_UP if on_gpu else WARM_UP)
+    steps(GPU_WARM_UP if on_gpu and not name.startswith("monai") else WARM_UP)
     print(f"> {device.name}, torch {torch.__version__}", flush=True)
     for _ in sys.stdin:
         seconds = steps(GPU_STEPS if on_gpu else 1)

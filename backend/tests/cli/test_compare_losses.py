@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from ufseg.cli.main import app
-from ufseg.errors import ConflictError, DatasetError, InputError
+from ufseg.errors import ConflictError, DatasetError, ImageError, InputError
 from ufseg.networks.process_environment import computing_environment
 
 from .conftest import Run
@@ -127,11 +128,25 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 
 def test_gamma_sweep(compare: Callable[..., Result], phantom: Path, tmp_path: Path) -> None:
-    done = compare(
-        phantom, "-o", tmp_path / "out", "--gamma-sweep", "--gammas", "0.2,0.5", "--seeds", 1, "--epochs", 1,
+    data = tmp_path / "data"
+    shutil.copytree(phantom, data)
+    names = sorted(path.name for path in (data / "labels").iterdir())
+    ids = [name.split(".")[0] for name in names]
+    (data / "split.json").write_text(json.dumps({"train": ids[:-2], "test": ids[-2:]}), encoding="utf-8")
+    broken = data / "labels" / names[-1]
+    broken.write_bytes(broken.read_bytes()[:200])
+    arguments = (
+        data, "-o", tmp_path / "out", "--gamma-sweep", "--gammas", "0.2,0.5", "--seeds", 1, "--epochs", 1,
         "--device", "cpu", "--class", "organs=liver+spleen",
     )  # fmt: skip
+    refused = compare(*arguments)
+    assert isinstance(refused.exception, ImageError)
+    assert not list((tmp_path / "out").glob("runs/*"))
+    shutil.rmtree(tmp_path / "out")
+
+    done = compare(*arguments, "--skip-unreadable")
     assert done.exit_code == 0, done.output
+    assert f"Case {ids[-1]} was left out" in done.output
     assert "2 values of γ" in done.output
     results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert results["reference"] == "gamma 0.5"

@@ -48,13 +48,15 @@ def test_a_plan_written_by_hand_is_checked(phantom: Path, tmp_path: Path, capsys
         plan(phantom, given=path, device="cpu")
 
 
+@pytest.mark.parametrize("part", ["images", "labels"])
 def test_unreadable_cases_are_skipped_if_asked(
-    phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
 ) -> None:
     folder = tmp_path / "data"
     shutil.copytree(phantom, folder)
-    broken = sorted((folder / "images").iterdir())[0]
-    broken.write_bytes(broken.read_bytes()[:500])
+    (folder / "dataset.json").unlink()  # so that the label maps tell the classes
+    broken = sorted((folder / part).iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(ImageError, match=broken.name):
         plan(folder, device="cpu")
     plan(folder, skip_unreadable=True, device="cpu")

@@ -77,7 +77,7 @@ def test_thick_slices_windows_and_cut_patches_are_explained() -> None:
     fp = volumes((40, 512, 512), (5.0, 0.8, 0.8), modality="CT")
     plan = make_plan(fp, CLASSES, DEFAULT_BUDGETS["cpu"])
     said = explain(fp, plan, DEFAULT_BUDGETS["cpu"])
-    assert "along k, 6.25 times as coarse as the finest axis, the first 2 neither halve nor mix" in starting(
+    assert "along k, 6.25 times as coarse as the finest axis, the first 2 levels neither halve nor mix" in starting(
         said, "Lev"
     )
     assert "clipped to -120 to 240 (0.5th and 99.5th percentile of labelled voxels), minus 60" in starting(said, "Norm")

@@ -39,6 +39,9 @@ def compare_losses(
     plan: Annotated[Path | None, typer.Option(help="Use this plan, as ufseg plan --output wrote it.")] = None,
     architecture: Annotated[Literal["dynunet", "paper"], typer.Option(help="The network.")] = "dynunet",
     schedule: Annotated[Literal["one-cycle", "paper"], typer.Option(help="The course of a training.")] = "one-cycle",
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out cases that cannot be read, and name them.")
+    ] = False,
     gamma_sweep: Annotated[
         bool, typer.Option("--gamma-sweep", help="Compare γ of the asymmetric Unified Focal loss instead of losses.")
     ] = False,
@@ -80,6 +83,10 @@ def compare_losses(
     if modality is None and found.modality is None:
         _say("The dataset does not say what its images are; they are normalised one by one. Of CT, give --modality CT.")
     parts = split_dataset(found, dataset, split)
+    if skip_unreadable:
+        parts, reasons = parts.readable(found.classes)
+        for name, reason in reasons.items():
+            _say(f"Case {name} was left out: {reason}")
     if schedule == "paper":
         parts = parts.with_validation()
     hardware = choose_device(device)

@@ -21,6 +21,7 @@ from ufseg.engine.stages import part_of
 from ufseg.engine.train_job import warm_up
 from ufseg.errors import ConflictError, TrainingError
 from ufseg.evaluation.metrics import DICE
+from ufseg.images.reading import read_case
 from ufseg.inference.predictor import Predictor
 from ufseg.networks.device import Device
 from ufseg.networks.model_folder import LossChoice, ModelDescription, read_model, write_model
@@ -29,7 +30,7 @@ from ufseg.plans.fit import check_fits
 from ufseg.plans.memory import DEFAULT_BUDGETS
 from ufseg.plans.plan import Plan
 from ufseg.plans.planner import make_plan
-from ufseg.progress import CancelCheck, ProgressCallback
+from ufseg.progress import CancelCheck, ProgressCallback, raise_if_cancelled
 from ufseg.training.cases import TrainingCase
 from ufseg.training.prepare import prepare_cases
 from ufseg.training.sampling import is_among
@@ -96,6 +97,9 @@ class Comparison:
         if not missing:
             report(f"All {total} runs are finished.")
             return self.store.finished(self.request)
+        for case in self.split.test:  # lest one that cannot be read be found after the first training
+            raise_if_cancelled(cancelled)
+            read_case(case, self.request.classes)
         plan = self._plan(part_of(progress, 0.0, 0.02), cancelled)
         prepared, validation = self._prepared(plan, part_of(progress, 0.02, 0.05), cancelled)
         self._warm_up(plan, prepared)

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ufseg.engine.train_job import held_out
-from ufseg.errors import DatasetError
+from ufseg.errors import DatasetError, InputError
 from ufseg.images.case_files import CaseFiles
+from ufseg.images.class_table import ClassTable
 from ufseg.images.dataset import Dataset
 from ufseg.images.layouts.descriptions import read_json
 from ufseg.images.layouts.pairing import few
+from ufseg.images.reading import read_case
 from ufseg.workspace.membership import place_of
 
 SPLIT_FILE = "split.json"
@@ -43,6 +45,26 @@ class Split:
         """
         training, validation = held_out(self.training)
         return replace(self, training=training, validation=validation)
+
+    def readable(self, classes: ClassTable) -> tuple[Split, dict[str, str]]:
+        """Without the cases that cannot be read, and for each of these by its id the sentence that says why.
+
+        Raises:
+            DatasetError: no training or no test case can be read.
+        """
+        reasons: dict[str, str] = {}
+        for case in (*self.training, *self.test):
+            try:
+                read_case(case, classes)
+            except InputError as error:
+                reasons[case.id] = str(error)
+        training, test = ([c for c in part if c.id not in reasons] for part in (self.training, self.test))
+        if not training or not test:
+            raise DatasetError(
+                f"No {'test' if training else 'training'} case can be read. The first reason: "
+                f"{next(iter(reasons.values()))}"
+            )
+        return replace(self, training=training, test=test), reasons
 
 
 def split_dataset(dataset: Dataset, folder: Path, split_file: Path | None = None, test_fraction: float = 0.2) -> Split:

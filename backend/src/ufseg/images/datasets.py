@@ -49,7 +49,7 @@ def read_dataset(folder: Path) -> Dataset:
 
     Raises:
         DatasetError: no such folder, no known layout, no case, or a broken description.
-        ImageError, LabelError: a label map that had to be opened cannot be used.
+        ImageError, LabelError: none of the label maps that had to be opened can be used.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -251,10 +251,10 @@ def _as_labels(array: NDArray[Any], path: Path) -> NDArray[Any]:
     if array.dtype.kind == "f":
         fractional = array != np.rint(array)
         if fractional.any():
-            values = np.unique(array[fractional])
+            values, count = np.unique(array[fractional]), int(fractional.sum())
             shown = ", ".join(f"{v:.6g}" for v in values[:5])
             raise LabelError(
-                f"The label map {path} holds {int(fractional.sum())} fractional values ({shown}"
+                f"The label map {path} holds {count} fractional value{'' if count == 1 else 's'} ({shown}"
                 f"{', …' if len(values) > 5 else ''}); classes are whole numbers. It may have been resampled "
                 "linearly, or be a probability map: give the label map itself."
             )

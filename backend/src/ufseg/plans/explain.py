@@ -146,9 +146,12 @@ def _levels(plan: Plan) -> str:
         flat = sum(1 for kernel in plan.kernel_sizes if kernel[axis] == 1)
         if flat:
             ratio = plan.spacing[axis] / min(plan.spacing)
+            who = "the first level neither halves nor mixes"
+            if flat > 1:
+                who = f"the first {flat} levels neither halve nor mix"
             waiting.append(
-                f"along {name}, {ratio:.3g} times as coarse as the finest axis, the first {flat} neither halve nor mix "
-                f"voxels, until they are less than {COARSE:g} times as coarse"
+                f"along {name}, {ratio:.3g} times as coarse as the finest axis, "
+                f"{who} voxels, until they are less than {COARSE:g} times as coarse"
             )
     return text + "".join(f"; {w}" for w in waiting) + "."
 

@@ -32,9 +32,13 @@ def estimate(plan: Plan, settings: TrainingSettings, device: Device, steps_per_e
     memory = f"Expected: at most about {training_gb(plan):.1f} GB of memory, about {seconds:.2g} s a step"
     if settings.epochs is not None:
         steps = settings.epochs * steps_per_epoch
-        return f"{memory}, so about {steps * seconds:.0f} s for {steps} steps."
+        return f"{memory}, so about {steps * seconds:.0f} s for {_in_words(steps)}."
     budget = settings.budget_seconds or 0.0
-    return f"{memory}, so about {max(1, round(budget / seconds))} steps in {budget:.0f} s."
+    return f"{memory}, so about {_in_words(max(1, round(budget / seconds)))} in {budget:.0f} s."
+
+
+def _in_words(steps: int) -> str:
+    return f"{steps} step{'' if steps == 1 else 's'}"
 
 
 def measure_step(plan: Plan, settings: TrainingSettings, device: Device) -> float:

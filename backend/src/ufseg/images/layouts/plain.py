@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ufseg.errors import DatasetError
+from ufseg.errors import DatasetError, ImageError, InputError, LabelError
 from ufseg.images.class_table import ClassTable
 from ufseg.images.dataset import Dataset
 from ufseg.images.layouts.descriptions import in_order, modality_of, named_classes, read_json
@@ -58,7 +58,18 @@ def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
 
 
 def _classes_from_values(labels: list[Path], folder: Path) -> ClassTable:
-    values = sorted({v for path in labels for v in read_label_map(path).values()} - {0})
-    if not values:
-        raise DatasetError(f"All {len(labels)} label maps of {folder} are empty. Label at least one voxel.")
-    return named_classes({f"class {v}": v for v in values}, folder)
+    """Of the label maps that can be read: what is wrong with the others is said by who reads the cases."""
+    values: set[int] = set()
+    failures: list[InputError] = []
+    for path in labels:
+        try:
+            values.update(read_label_map(path).values())
+        except (ImageError, LabelError) as error:
+            failures.append(error)
+    if len(failures) == len(labels):
+        raise failures[0]
+    found = sorted(values - {0})
+    if not found:
+        whole = f"All {len(labels)}" if not failures else f"The {len(labels) - len(failures)} readable"
+        raise DatasetError(f"{whole} label maps of {folder} are empty. Label at least one voxel.")
+    return named_classes({f"class {v}": v for v in found}, folder)
