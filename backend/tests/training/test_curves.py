@@ -41,3 +41,12 @@ def test_the_estimate_names_memory_time_and_steps(plan: Plan) -> None:
     )
     text = estimate(plan, TrainingSettings(budget_seconds=40), cpu, steps_per_epoch=7)
     assert re.search(r"so about \d+ steps? in 40 s\.", text)
+
+
+def test_a_curve_is_replaced_whole(tmp_path: Path) -> None:
+    history = [{"step": float(n), "loss": 1.0 / n} for n in range(1, 6)]
+    for path in (tmp_path / "curve.png", tmp_path / "curve.svg"):
+        path.write_bytes(b"before")
+        write_curve(history, path)
+        assert path.read_bytes() != b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.png", "curve.svg"]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ufseg.cli.console import Interrupt, ProgressDisplay, err, out, print_table
+from ufseg.cli.live_curve import LiveCurve
 from ufseg.cli.tensorboard import TensorBoardCurves
 from ufseg.errors import CancelledError, DatasetError, InputError
-from ufseg.progress import Progress, ignore_progress
+from ufseg.progress import Progress, ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
     from ufseg.engine.specs import TrainingSpec
@@ -142,20 +143,13 @@ def _train(wanted: FolderTraining, hardware: Device, ranks: Ranks) -> None:
             _print(estimate(plan, settings, hardware, steps_per_epoch))
 
     with ExitStack() as stack:
-        curves = stack.enter_context(TensorBoardCurves(wanted.tensorboard)) if wanted.tensorboard else None
         stop = stack.enter_context(Interrupt())
-        show = stack.enter_context(ProgressDisplay("train"))
-
-        def watch(progress: Progress) -> None:
-            show(progress)
-            if curves is not None:
-                curves(progress)
-
+        watch = _watch(wanted, stack) if ranks.is_first else ignore_progress
         try:
             outcome = run_training(
                 spec,
                 hardware,
-                watch if ranks.is_first else ignore_progress,
+                watch,
                 stop,
                 ranks=ranks,
                 before_training=before,
@@ -177,6 +171,20 @@ def _train(wanted: FolderTraining, hardware: Device, ranks: Ranks) -> None:
         rows.append(["mean", summary.mean])
         print_table(f"Dice on {summary.cases} held-out cases", ["class", "Dice"], rows)
     _print(f"Model written to {wanted.output}.")
+
+
+def _watch(wanted: FolderTraining, stack: ExitStack) -> ProgressCallback:
+    """Curves in the picture, for TensorBoard if wanted, and in the terminal, until `stack` is closed."""
+    reports: list[ProgressCallback] = [stack.enter_context(LiveCurve(wanted.checkpoint, wanted.output / CURVE_FILE))]
+    if wanted.tensorboard:
+        reports.append(stack.enter_context(TensorBoardCurves(wanted.tensorboard)))
+    reports.append(stack.enter_context(ProgressDisplay("train")))
+
+    def watch(progress: Progress) -> None:
+        for report in reports:
+            report(progress)
+
+    return watch
 
 
 def _specification(wanted: FolderTraining, say: Callable[[str], None]) -> TrainingSpec:

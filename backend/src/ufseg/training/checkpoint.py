@@ -136,16 +136,11 @@ def read_checkpoint(path: Path, job: str) -> Checkpoint:
         StorageError: the file is missing or damaged.
         ConflictError: it belongs to another training than `job`.
     """
-    if not path.is_file():
-        raise StorageError(f"There is no checkpoint {path} to resume from. Start the training without resuming.")
+    header = read_header(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = CheckpointHeader.model_validate_json((file.metadata() or {}).get("header", ""))
         tensors: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError, ValidationError) as error:
-        raise StorageError(
-            f"The checkpoint {path} is damaged: {str(error).splitlines()[0]}. Start the training without resuming."
-        ) from error
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, error) from error
     if header.job != job:
         raise ConflictError(
             f"The checkpoint {path} (step {header.step}) belongs to a training with other cases, plan or settings. "
@@ -156,3 +151,24 @@ def read_checkpoint(path: Path, job: str) -> Checkpoint:
         group, name = key.split("/", 1)
         groups[group][name] = tensor
     return Checkpoint(header, groups["weights"], groups["average"], groups["moments"], groups["best"])
+
+
+def read_header(path: Path) -> CheckpointHeader:
+    """Counters and curve of a checkpoint, without its tensors.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise StorageError(f"There is no checkpoint {path} to resume from. Start the training without resuming.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return CheckpointHeader.model_validate_json((file.metadata() or {}).get("header", ""))
+    except (OSError, SafetensorError, ValidationError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StorageError:
+    return StorageError(
+        f"The checkpoint {path} is damaged: {str(error).splitlines()[0]}. Start the training without resuming."
+    )

@@ -39,7 +39,10 @@ def write_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
         handles, names = ([*a, *b] for a, b in zip((handles, names), right.get_legend_handles_labels(), strict=True))
     axes.legend(handles, names, loc="upper right", fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    # Whoever looks at a curve that is drawn again and again never sees half a picture.
+    part = path.with_name(f"{path.name}.part")
+    figure.savefig(part, dpi=120, format=path.suffix[1:])
+    part.replace(path)
 
 
 def smoothed(values: Sequence[float], weight: float = 0.8) -> list[float]:
