@@ -7,6 +7,7 @@ turn, and the medians are compared. All take two patches a step from the same vo
   fused Unified Focal loss, augmentation on one grid;
 - ours without deep supervision;
 - ours on the same data each time: what a step takes without data and augmentation;
+- ours with ``torch.backends.cudnn.benchmark``, on a GPU only;
 - MONAI float32: the same DynUNet; RandCropByPosNegLabeld, affine and elastic deformation, flips and intensities from a
   dictionary in memory; DiceCELoss; Adam;
 - MONAI bfloat16: the same within torch.autocast.
@@ -38,6 +39,7 @@ CONTENDERS = {
     "ours": "ours",
     "plain": "ours, no deep supervision",
     "dummy": "ours, the same data each time",
+    "measured": "ours, convolutions chosen by measurement",
     "monai-bfloat16": "MONAI bfloat16",
     "monai-float32": "MONAI float32",
 }
@@ -198,6 +200,7 @@ def _volume(size: int) -> tuple[Any, Any]:
 
 def _ours(name: str, size: int, device: Any) -> Callable[[int], None]:
     import numpy as np
+    import torch
     from torch import nn
 
     from ufseg.networks.build import build_network
@@ -218,6 +221,7 @@ def _ours(name: str, size: int, device: Any) -> Callable[[int], None]:
         deep_supervision=name != "plain",
     )
     place = device.torch_device
+    torch.backends.cudnn.benchmark = name == "measured"
     network = build_network(plan, 1, settings.deep_supervision).to(place).train()
     objective = Objective(settings).to(place)
     optimisation = make_optimisation(network, settings, continued=False)
@@ -317,7 +321,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
+    usual = [name for name in CONTENDERS if name != "measured"]
+    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), default=usual)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)

@@ -99,6 +99,7 @@ def test_words_of_no_difference(make_request: Make, make_run: Make) -> None:
     text = paragraph(make_results(request, [make_run("dice", 0, same), make_run(OURS, 0, same)]))
     assert "differs significantly from none of the others" in text
     assert "finds 0 of 1 difference significant" in text
+    assert "less than 0.001 lower" in text
 
 
 def test_a_loss_that_never_trained_is_told_and_left_out(make_request: Make, make_run: Make) -> None:

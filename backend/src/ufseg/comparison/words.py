@@ -57,12 +57,12 @@ def _place(results: Results, ordered: Sequence[Row], own: Row) -> str:
         second = next(row for row in ordered if row is not own)
         return (
             f"{name} has the highest mean, {_interval(own)}; the next is {second.label} with "
-            f"{_interval(second)}, {_mean(own) - _mean(second):.3f} lower."
+            f"{_interval(second)}, {_amount(_mean(own) - _mean(second))} lower."
         )
     best = ordered[0]
     return (
         f"{name} comes in place {rank} of {len(ordered)} with {_interval(own)}; {best.label} has the highest mean, "
-        f"{_interval(best)}, {_mean(best) - _mean(own):.3f} higher."
+        f"{_interval(best)}, {_amount(_mean(best) - _mean(own))} higher."
     )
 
 
@@ -156,3 +156,7 @@ def _interval(row: Row) -> str:
     low, high = row.over_cases.low, row.over_cases.high
     ends = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
     return f"{_mean(row):.3f}{ends}"
+
+
+def _amount(difference: float) -> str:
+    return f"{difference:.3f}" if difference >= 0.0005 else "less than 0.001"
