@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ufseg.losses.fused import torch_passes
+from ufseg.losses.fused import choice, torch_passes
 from ufseg.losses.fused.batch import Batch
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -115,6 +115,28 @@ def test_a_class_index_without_a_channel_makes_everything_nan(triton_passes: Mod
     sums = triton_passes.sum_voxels(batch, (0.5, 0.0, 0.0), region=True)
     assert torch.isfinite(sums[:, 0]).all()
     assert sums[:, 1].isnan().all()
+
+
+def test_where_triton_does_not_run_the_reference_is_taken(
+    triton_passes: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ufseg.losses.fused import triton_probe
+
+    device = torch.device(DEVICE)
+    assert triton_probe.failure(device) is None
+
+    def start(target: Tensor) -> None:
+        raise RuntimeError("Failed to find C compiler. Please specify it.\nAnd more.")
+
+    monkeypatch.setattr(triton_probe, "_write_seven", {(1,): start})
+    choice.problem_of_triton.cache_clear()
+    with pytest.warns(UserWarning, match=r"Failed to find C compiler\. Please specify it\. So the losses run in plain"):
+        problem = choice.problem_of_triton(device)
+    assert problem == "Triton cannot run its kernels on this computer: Failed to find C compiler. Please specify it."
+    monkeypatch.setattr(choice, "has_triton", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr(choice, "problem_of_triton", lambda _: problem)
+    assert choice._obstacle_of_device(torch.device("cuda", 0)) == problem
 
 
 def test_the_interpreter_is_asked_for_before_triton_is_loaded() -> None:

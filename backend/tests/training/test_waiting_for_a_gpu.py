@@ -9,6 +9,7 @@ import pytest
 import torch
 from waiting import Waiting
 
+from ufseg.losses import base, sample
 from ufseg.losses.fused import voxel_sums
 from ufseg.losses.fused.batch import Batch
 from ufseg.networks import device as devices
@@ -70,11 +71,15 @@ def kernels() -> SimpleNamespace:
 
 
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
-def test_nothing_in_a_step_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("implementation", ["fused", "reference"])
+def test_nothing_in_a_step_waits(monkeypatch: pytest.MonkeyPatch, implementation: str) -> None:
     # The CPU in the place of a GPU: the loop does what it does there.
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
     monkeypatch.setattr(voxel_sums, "passes", lambda batch: kernels())
+    if implementation == "reference":
+        monkeypatch.setattr(base, "obstacle_of_tensors", lambda *batch: "no fused losses")
+        monkeypatch.setattr(sample, "_check_indices", lambda *indices: None)  # on a CPU only
     loop = loop_on(Device(torch.device("cpu"), "GPU", "cuda"))
     loop._do_step(0.1)  # what is kept for all steps is made in the first
     # The optimiser counts its steps on the CPU; norms of gradients are brought to the device that they are on.

@@ -36,13 +36,34 @@ def _obstacle_of_device(device: torch.device) -> str | None:
     major, minor = torch.cuda.get_device_capability(device)
     if major < 7 and torch.version.cuda is not None:
         return f"Triton needs a GPU of compute capability 7.0 or more, this one has {major}.{minor}."
-    return None
+    return problem_of_triton(device)
 
 
 @cache
 def has_triton() -> bool:
     """Whether Triton is installed. PyTorch brings it along on Linux with a GPU."""
     return find_spec("triton") is not None
+
+
+@cache
+def problem_of_triton(device: torch.device) -> str | None:
+    """Why Triton's kernels do not run on this GPU, as a sentence, found by running a small one; None if they do.
+
+    Triton compiles a part of each kernel's start with the computer's C compiler, which need not be there. Warns if they
+    do not run.
+    """
+    from ufseg.losses.fused.triton_probe import failure
+
+    reason = failure(device)
+    if reason is None:
+        return None
+    problem = f"Triton cannot run its kernels on this computer: {reason.rstrip('.')}."
+    warnings.warn(
+        f"{problem} So the losses run in plain PyTorch, which takes more time and memory. A C compiler (gcc) with the "
+        "headers of this Python is what is missing most often.",
+        stacklevel=2,
+    )
+    return problem
 
 
 @cache

@@ -189,7 +189,7 @@ def _vector(batch: Batch, exponents: tuple[float, ...] | None) -> Tensor:
     return batch.logits if exponents is None else class_vector(exponents, batch.logits.device, batch.dtype)
 
 
-def _current(device: torch.device) -> AbstractContextManager[object]:
+def on_device(device: torch.device) -> AbstractContextManager[object]:
     """Triton launches on the current GPU, which need not be the tensors'."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
@@ -201,7 +201,7 @@ def sum_voxels(batch: Batch, exponents: tuple[float, ...] | None, *, region: boo
     samples, voxels = batch.target.shape
     programs = max(1, min(PROGRAMS, triton.cdiv(voxels, constants["BLOCK"])))
     partial = batch.logits.new_empty(samples, programs, 4, constants["ROWS"], dtype=batch.dtype)
-    with _current(batch.logits.device):
+    with on_device(batch.logits.device):
         _forward[(programs, samples)](
             *tensors, values, partial, voxels, *strides, ignored, **constants, FOCAL=exponents is not None
         )
@@ -215,7 +215,7 @@ def logit_gradient(batch: Batch, exponents: tuple[float, ...] | None, slopes: Te
     samples, voxels = batch.target.shape
     gradient = torch.empty_like(batch.logits)
     per_sample = slopes.to(batch.dtype).transpose(0, 1).contiguous()
-    with _current(batch.logits.device):
+    with on_device(batch.logits.device):
         _backward[(triton.cdiv(voxels, constants["BLOCK"]), samples)](
             *tensors, values, per_sample, gradient, voxels, *strides, *gradient.stride(), ignored, **constants,
             FOCAL=exponents is not None, REGION=region,
