@@ -23,12 +23,14 @@ from anyio.to_thread import current_default_thread_limiter
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
 from ufseg.service.app import MAX_FILE_BYTES, create_app
+from ufseg.service.connections import BoundedConnection
 from ufseg.service.job_log import JobLog
 from ufseg.service.left_behind import FINISH_TRAININGS, LeftBehind
 from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
 from ufseg.service.logs import start_logging
 from ufseg.service.spool import Spool
 from ufseg.service.tls import Tls, generated_certificate
+from ufseg.workspace.disk import others_may_enter
 from ufseg.workspace.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -85,6 +87,8 @@ def serve(
         signal.signal(ending, lambda number, frame: sys.exit(0))
     with Workspace(workspace.expanduser(), database) as opened:
         start_logging(opened.folder)
+        if others_may_enter(opened.folder):
+            _log.warning("every user of this computer may look into %s; keep them out: chmod 700", opened.folder)
         used = generated_certificate(opened.folder / "tls", names) if tls == "generate" else tls
         listening = listen(host, port)
         actual = listening.getsockname()[1]
@@ -106,7 +110,7 @@ def serve(
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
-                    http="httptools",
+                    http=BoundedConnection,
                     loop="asyncio",
                     ws="none",
                     lifespan="off",

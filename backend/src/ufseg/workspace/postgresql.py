@@ -39,7 +39,9 @@ class Postgresql:
         self.shown = url.render_as_string(hide_password=True)
         try:
             # Before use a connection is tried, for a server may have been started again since.
-            self.engine: Engine = create_engine(url, pool_size=10, max_overflow=40, pool_pre_ping=True)
+            self.engine: Engine = create_engine(
+                url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True
+            )
         except ModuleNotFoundError as error:
             raise InputError(
                 f"The database {self.shown} needs the package {error.name}, which is not installed. "
