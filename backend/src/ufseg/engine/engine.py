@@ -140,12 +140,23 @@ class Engine:
         return sorted(self._board.unfinished(), key=lambda job: (job.created, job.id))
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job; one that has ended stays as it is. Returns the job; raises NotFoundError."""
+        """Stop a job; one that has ended stays as it is.
+
+        Returns:
+            The job.
+
+        Raises:
+            NotFoundError: no such job.
+            StorageError: it is being stopped, but that could not be noted in the audit log.
+        """
         job = self._board.get(job_id)
+        if job.is_final:
+            return job
         if job.state == "queued":
             self._board.end_queued(job_id)
         if not self._board.get(job_id).is_final:
             self._lanes[job.kind].cancel(job_id)
+        self._workspace.jobs.note_cancellation(job)
         return self._board.get(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:

@@ -53,6 +53,7 @@ def serve(
     allowed_hosts: Sequence[str] = (),
     max_file_bytes: int = MAX_FILE_BYTES,
     warm: bool = True,
+    unattended: bool = False,
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
@@ -73,6 +74,8 @@ def serve(
         allowed_hosts: further names by which clients may call the service.
         max_file_bytes: largest file that may be uploaded.
         warm: start the worker of predictions at once instead of with the first one; see `Engine`.
+        unattended: a service manager runs it: standard input is not looked at, and no token is printed, for standard
+            output would bring it into a log.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
@@ -101,7 +104,7 @@ def serve(
                 opened,
                 engine,
                 token,
-                host_headers(names, actual),
+                host_headers(names, actual, tls=used is not None),
                 max_file_bytes=max_file_bytes,
                 model_folders=model_folders,
                 spool=spool,
@@ -132,10 +135,13 @@ def serve(
                 engine.close()
                 server.should_exit = True
 
-            threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
+            if not unattended:
+                threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
             threading.Thread(target=_load_slow_libraries, daemon=True, name="loading").start()
             url = f"{'http' if used is None else 'https'}://{bracketed(names[0])}:{actual}"
-            hello = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
+            hello: dict[str, object] = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
+            if unattended:
+                del hello["token"]
             hello |= {} if spool is None else {"spool": str(spool.folder)}
             if used is not None:
                 hello["fingerprint"] = used.fingerprint

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from ufseg.errors import NotFoundError
 from ufseg.workspace import audit, tasks
 from ufseg.workspace.database import Database, now
-from ufseg.workspace.records import FINAL_STATES, Job, JobKind, JobProgress
+from ufseg.workspace.records import FINAL_STATES, AuditAction, Job, JobKind, JobProgress
 from ufseg.workspace.tables import JobRow
 
 
@@ -44,8 +44,8 @@ class Jobs:
                 notes=[],
             )
             session.add(row)
-            if kind == "training":
-                audit.append(session, "training requested", row.id, task=task_id, author=str(request.get("author", "")))
+            action: AuditAction = "training requested" if kind == "training" else "prediction requested"
+            audit.append(session, action, row.id, task=task_id, author=str(request.get("author", "")))
             return _record(row)
 
     def save(self, job: Job) -> None:
@@ -65,6 +65,11 @@ class Jobs:
             row.interruptions = job.interruptions
             row.resumed_from = job.resumed_from
             row.notes = list(job.notes)
+
+    def note_cancellation(self, job: Job) -> None:
+        """Put into the audit log that somebody wants a job stopped."""
+        with self._database.writing() as session:
+            audit.append(session, "cancellation requested", job.id, task=job.task)
 
     def get(self, job_id: str) -> Job:
         """The job with this id; raises NotFoundError."""

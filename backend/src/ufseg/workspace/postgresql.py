@@ -104,6 +104,10 @@ def parse_url(text_: str) -> URL:
             f"The database {url.render_as_string(hide_password=True)} is of an unknown kind. Give a URL such as "
             f"{DRIVER}://user@host/database, or none for SQLite in the workspace's folder."
         )
+    if "password" in url.query:  # it would be written into the folder, and into messages
+        raise InputError(
+            "The database's URL has a password among its options. Give it in PGPASSWORD or ~/.pgpass instead."
+        )
     return url.set(drivername=DRIVER)
 
 

@@ -26,6 +26,8 @@ AuditAction = Literal[
     "label submitted",
     "label restored",
     "training requested",
+    "prediction requested",
+    "cancellation requested",
     "version kept",
     "version promoted",
     "promotion rolled back",
