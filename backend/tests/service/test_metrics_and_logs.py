@@ -77,6 +77,12 @@ def test_each_answer_has_an_id_that_the_log_and_the_audit_log_have_too(service: 
     assert (entry["action"], entry["subject"]) == ("task created", answer.json()["id"])
 
 
+def test_a_refusal_is_in_the_log_with_where_it_came_from(service: ServiceProcess) -> None:
+    answer = requests.get(f"{service.url}/tasks", headers={"Authorization": "Bearer planted"}, timeout=10)
+    (line,) = _log(service, 1, request=answer.headers["x-request-id"])
+    assert (line["status"], line["client"], line.get("token")) == (401, "127.0.0.1", None)
+
+
 def test_jobs_are_in_the_log_with_their_ids(tmp_path: Path) -> None:
     with start(tmp_path) as service:
         ids = existing_ids(service)

@@ -45,7 +45,8 @@ FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled
 class Record(BaseModel):
     """Base of all records."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Without its input, which has names, for an error of it comes into the log.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class FileRecord(Record):
