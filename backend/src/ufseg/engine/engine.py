@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from types import TracebackType
@@ -15,11 +16,13 @@ from ufseg.engine.lane import Lane, LaneJob
 from ufseg.engine.predictions import Prediction, resolve
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
 from ufseg.engine.trainings import Training, require_start, require_training_cases
-from ufseg.errors import BusyError, ConflictError
+from ufseg.errors import BusyError, ConflictError, StorageError
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.records import Job, JobKind
 from ufseg.workspace.retention import remove_derived
 from ufseg.workspace.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 # Training takes what the machine has left: the service and the viewer's window must stay quick.
 TRAINING_NICENESS = 10
@@ -140,15 +143,7 @@ class Engine:
         return sorted(self._board.unfinished(), key=lambda job: (job.created, job.id))
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job; one that has ended stays as it is.
-
-        Returns:
-            The job.
-
-        Raises:
-            NotFoundError: no such job.
-            StorageError: it is being stopped, but that could not be noted in the audit log.
-        """
+        """Stop a job; one that has ended stays as it is. Returns the job; raises NotFoundError."""
         job = self._board.get(job_id)
         if job.is_final:
             return job
@@ -156,7 +151,10 @@ class Engine:
             self._board.end_queued(job_id)
         if not self._board.get(job_id).is_final:
             self._lanes[job.kind].cancel(job_id)
-        self._workspace.jobs.note_cancellation(job)
+        try:
+            self._workspace.jobs.note_cancellation(job)
+        except StorageError as error:  # a full disk must not keep anybody from stopping what fills it
+            _log.error("the cancellation of job %s is not in the audit log: %s", job_id, error)
         return self._board.get(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
