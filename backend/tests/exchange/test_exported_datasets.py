@@ -71,6 +71,7 @@ def test_a_dataset_comes_back_as_it_was(
     task, images = fill(workspace, channels, grid)
     done = export_cases(workspace, task.id, tmp_path / "dataset", layout)
     assert done == Exported(labelled=3, unlabelled=1)
+    assert workspace.audit.entries()[-1].action == "cases exported"
     found = read_dataset(tmp_path / "dataset")
     assert (found.name, found.channel_names, found.modality) == ("Liver lesions", channels, "MRI")
     assert found.classes.names == ["organ", "lesion"]

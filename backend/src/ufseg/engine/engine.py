@@ -152,7 +152,7 @@ class Engine:
         if not self._board.get(job_id).is_final:
             self._lanes[job.kind].cancel(job_id)
         try:
-            self._workspace.jobs.note_cancellation(job)
+            self._workspace.audit.note("cancellation requested", job.id, task=job.task)
         except StorageError as error:  # a full disk must not keep anybody from stopping what fills it
             _log.error("the cancellation of job %s is not in the audit log: %s", job_id, error)
         return self._board.get(job_id)

@@ -50,7 +50,7 @@ def export_cases(
     revisions: Sequence[str] = (),
     progress: ProgressCallback = ignore_progress,
 ) -> Exported:
-    """Write the cases of a task with their newest label maps.
+    """Write the cases of a task with their newest label maps, and note in the audit log that somebody did.
 
     For nnU-Net, images are one file for each channel, ``imagesTr/NAME_0000.nii.gz``; for the Decathlon one file
     ``imagesTr/NAME.nii.gz`` whose fourth axis are the channels, if there are several. A task of flat images, whose grid
@@ -83,6 +83,7 @@ def export_cases(
     foreign = set(chosen) - {case.id for case in cases}
     if foreign:
         raise InputError(f"{len(foreign)} of the given revisions belong to no case of the task {task.name!r}.")
+    workspace.audit.note("cases exported", task_id, task=task_id)  # before the first image leaves
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:

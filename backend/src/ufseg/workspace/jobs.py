@@ -66,11 +66,6 @@ class Jobs:
             row.resumed_from = job.resumed_from
             row.notes = list(job.notes)
 
-    def note_cancellation(self, job: Job) -> None:
-        """Put into the audit log that somebody wants a job stopped."""
-        with self._database.writing() as session:
-            audit.append(session, "cancellation requested", job.id, task=job.task)
-
     def get(self, job_id: str) -> Job:
         """The job with this id; raises NotFoundError."""
         with self._database.reading() as session:

@@ -28,6 +28,7 @@ AuditAction = Literal[
     "training requested",
     "prediction requested",
     "cancellation requested",
+    "cases exported",
     "version kept",
     "version promoted",
     "promotion rolled back",
