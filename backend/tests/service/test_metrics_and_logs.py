@@ -113,8 +113,11 @@ def test_a_full_queue_answers_429_with_the_seconds_to_wait(service: ServiceProce
             assert answer.status_code == 429
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.json()["error"]["type"] == "BusyError"
+        assert [j["id"] for j in service.get(f"/jobs?task={task['id']}&newest=0")] == [j["id"] for j in jobs]
     finally:
         for job in reversed(jobs):
             service.answer("POST", f"/jobs/{job['id']}/cancel")
     assert {service.wait(job)["state"] for job in jobs} == {"cancelled"}
     assert len(service.get(f"/jobs?task={task['id']}")) == len(jobs)
+    assert [j["id"] for j in service.get(f"/jobs?task={task['id']}&newest=2")] == [j["id"] for j in jobs[-2:]]
+    assert service.get(f"/jobs?task={task['id']}&newest=0") == []

@@ -132,11 +132,19 @@ class Engine:
         """The job as it is now; raises NotFoundError."""
         return self._board.get(job_id)
 
-    def jobs(self, task_id: str | None = None) -> list[Job]:
-        """All jobs, or those of a task, oldest first; raises NotFoundError for an unknown task."""
+    def jobs(self, task_id: str | None = None, newest: int = 1000) -> list[Job]:
+        """The newest jobs and all unfinished ones, oldest first.
+
+        Args:
+            task_id: only those of this task.
+            newest: so many, beside those that are unfinished.
+
+        Raises:
+            NotFoundError: no such task.
+        """
         if task_id is not None:
             self._workspace.tasks.get(task_id)
-        return self._board.all(task_id)
+        return self._board.newest(task_id, newest)
 
     def unfinished(self) -> list[Job]:
         """The jobs queued or running, oldest first."""
