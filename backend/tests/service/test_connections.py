@@ -30,7 +30,7 @@ class _Impatient(BoundedConnection):
 async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with the number of bytes that came, and "cut off" is its error."""
     size = 0
-    while True:
+    while scope["path"] != "/refused":
         message = await receive()
         if message["type"] == "http.disconnect":
             raise RuntimeError("cut off")
@@ -137,6 +137,26 @@ def test_a_large_body_is_no_large_head(port: int) -> None:
             assert _answer(connection) == b"%d" % size
             connection.sendall(b"\r\n\r\n")
             assert _answer(connection) == b"0"
+
+
+def test_the_rest_of_a_body_that_was_refused_is_read_for_a_while(port: int) -> None:
+    size = 8 * LARGEST_HEAD
+    with _connect(port) as connection:
+        for _ in range(3):  # or the client would not hear of the answer, nor could it go on
+            connection.sendall(b"POST /refused HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
+            assert _answer(connection) == b"0"
+            for _ in range(8):
+                connection.sendall(bytes(size // 8))
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert _answer(connection) == b"0"
+    with _connect(port) as connection:
+        connection.settimeout(0.05)
+        connection.sendall(b"POST /refused HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+        began = time.monotonic()
+        while not _closed(connection):
+            assert time.monotonic() - began < 5
+            with suppress(ConnectionError):
+                connection.sendall(b"x")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ class BoundedConnection(HttpToolsProtocol):
         head_seconds: within which a request line with its headers must have arrived, from the connection or the first
             byte on.
         body_seconds: so long nothing of a body may arrive, such as from a computer that was cut off: its half-sent file
-            would keep its place on the disk, and its upload could not be resumed.
+            would keep its place on the disk, and its upload could not be resumed. As long the rest of a body that was
+            answered already, such as with 401, may go on arriving.
         look_seconds: between two looks at the time.
     """
 
@@ -39,6 +40,8 @@ class BoundedConnection(HttpToolsProtocol):
     _head_since: float | None = None
     _head_bytes = 0
     _begun_in_piece = False
+    _in_body = False
+    _answered_since: float | None = None
     _heard = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -56,7 +59,7 @@ class BoundedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take a piece of what arrives."""
         self._heard = self.loop.time()
-        if self._answered and self._head_since is None:
+        if self._answered and not self._in_body and self._head_since is None:
             self._head_since = self._heard
         self._begun_in_piece = False
         super().data_received(data)
@@ -78,10 +81,16 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The parser has read its head."""
         self._head_since = None
+        self._in_body = True
         if len(self.pipeline) >= MOST_PIPELINED:
             self.pipeline.clear()
             raise HttpParserError(f"more than {MOST_PIPELINED} requests wait for an answer")
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The parser has read its body."""
+        self._in_body = False
+        super().on_message_complete()
 
     @property
     def _answered(self) -> bool:
@@ -91,11 +100,17 @@ class BoundedConnection(HttpToolsProtocol):
         now = self.loop.time()
         if self.transport.is_closing():
             return
+        if not (self._answered and self._in_body):
+            self._answered_since = None
+        elif self._answered_since is None:
+            self._answered_since = now
         if self._head_since is not None and now - self._head_since > self.head_seconds:
             self._refuse(f"a request's head did not arrive within {self.head_seconds:.0f} s")
+        elif self._answered_since is not None and now - self._answered_since > self.body_seconds:
+            self._refuse(f"a body went on arriving for {self.body_seconds:.0f} s after its answer")
         elif (
             not self._answered
-            and self.cycle.more_body
+            and self._in_body
             and not self.flow.read_paused  # else it is us who take nothing
             and now - self._heard > self.body_seconds
         ):
