@@ -93,3 +93,17 @@ def test_a_task_gets_a_rule_of_its_own(ufseg: Run, tmp_path: Path) -> None:
     done = ufseg("tasks", "gate", "Squares", "--max-class-drop", "2", "--workspace", tmp_path)
     assert done.returncode == 1
     assert "max_class_drop 2.0: Input should be less than or equal to 1." in done.stderr
+
+
+def test_a_password_on_the_command_line_is_refused(ufseg: Run, tmp_path: Path) -> None:
+    url = "postgresql+psycopg://reader:planted@127.0.0.1:1/x"
+    done = ufseg("serve", "--workspace", tmp_path / "w", "--database", url)
+    assert done.returncode == 2
+    assert "PGPASSWORD" in done.stderr
+    done = ufseg("serve", "--workspace", tmp_path / "w", UFSEG_DATABASE=url)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+    done = ufseg("serve", "--workspace", tmp_path / "w", UFSEG_DATABASE="postgresql://a@b/c?password=planted")
+    assert "among its options" in done.stderr
+    assert "planted" not in done.stderr
+    assert not list((tmp_path / "w").glob("database.json"))

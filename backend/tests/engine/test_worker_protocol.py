@@ -7,8 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from ufseg.engine.worker_process import WorkerProcess
 
 COMMAND = [sys.executable, "-m", "ufseg.engine.worker", "--kind", "prediction"]
 
@@ -58,6 +61,16 @@ def test_a_defect_ends_it_with_the_reason_as_its_last_words(worker: subprocess.P
     assert worker.wait(10) == 1
     assert any("ValidationError" in line for line in last)
     assert "Fatal Python error" not in "".join(last)
+
+
+def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    for size in (5 << 20, (5 << 20) + 1):
+        log.write_bytes(bytes(size))
+        process = WorkerProcess("prediction", "cpu", 0, log)
+        process.kill()
+    assert log.stat().st_size < 1 << 20
+    assert (tmp_path / "worker.log.1").stat().st_size == (5 << 20) + 1
 
 
 def test_an_absent_device_is_said_in_words() -> None:

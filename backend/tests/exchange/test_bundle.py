@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,19 @@ def test_a_pickle_is_never_run(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="weights"):
         read_bundle(copy, tmp_path / "model")
     assert not (tmp_path / "harmed").exists()
+
+
+def test_weights_that_would_unfold_are_not_loaded(bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    plain, folded = tmp_path / "plain.pt", copy / "models" / "model.pt"
+    torch.save({"weight": torch.zeros(1 << 20)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(folded, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.infolist():
+            target.writestr(entry.filename, source.read(entry))
+    assert "weight" in torch.load(folded, weights_only=True)  # which PyTorch itself would do
+    with pytest.raises(InputError, match="would unfold to 41"):
+        read_bundle(copy, tmp_path / "model")
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

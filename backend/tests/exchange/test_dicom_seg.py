@@ -93,6 +93,20 @@ def test_another_programs_file_is_read(folder: Path) -> None:
         read_dicom_seg(folder / "partial_overlaps.dcm", grid)
 
 
+def test_what_could_unfold_without_bounds_is_not_read(
+    folder: Path, drawn: LabelMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dicom_seg(tmp_path / "label.dcm", drawn, CLASSES, folder / "ct-3slice")
+    data = pydicom.dcmread(tmp_path / "label.dcm")
+    data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    data.save_as(tmp_path / "deflated.dcm")
+    with pytest.raises(ImageError, match="compressed as a whole"):
+        read_dicom_seg(tmp_path / "deflated.dcm", drawn.geometry)
+    monkeypatch.setenv("UFSEG_MAX_IMAGE_GB", "0.00001")
+    with pytest.raises(ImageError, match="no more than"):
+        read_dicom_seg(tmp_path / "label.dcm", drawn.geometry)
+
+
 def test_an_empty_label_map_is_one_too(folder: Path, drawn: LabelMap, tmp_path: Path) -> None:
     empty = LabelMap(np.zeros_like(drawn.array), drawn.geometry)
     write_dicom_seg(tmp_path / "empty.dcm", empty, CLASSES, folder / "ct-3slice")

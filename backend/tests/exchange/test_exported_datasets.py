@@ -14,7 +14,7 @@ from ufseg.images.class_table import ClassEntry, ClassTable
 from ufseg.images.datasets import read_dataset
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image, LabelMap
-from ufseg.images.reading import read_image, read_label_map
+from ufseg.images.reading import read_label_map, read_whole_case
 from ufseg.workspace.importing import import_case
 from ufseg.workspace.records import LabelRevision, Task
 from ufseg.workspace.revisions import RevisionRequest
@@ -71,6 +71,7 @@ def test_a_dataset_comes_back_as_it_was(
     task, images = fill(workspace, channels, grid)
     done = export_cases(workspace, task.id, tmp_path / "dataset", layout)
     assert done == Exported(labelled=3, unlabelled=1)
+    assert workspace.audit.entries()[-1].action == "cases exported"
     found = read_dataset(tmp_path / "dataset")
     assert (found.name, found.channel_names, found.modality) == ("Liver lesions", channels, "MRI")
     assert found.classes.names == ["organ", "lesion"]
@@ -83,15 +84,26 @@ def test_a_dataset_comes_back_as_it_was(
     with Workspace(tmp_path / "other") as other:
         again = other.tasks.create("again", "MRI", channels, TABLE, 0.5)
         for files in found.cases:
-            for channel, path in zip(images[files.id].array, files.images, strict=True):
-                read = read_image(path)
-                np.testing.assert_array_equal(read.array[0], channel)
-                assert read.geometry.difference(grid) is None
+            assert len(files.images) == (len(channels) if layout is Layout.NNUNET else 1)
+            read, _ = read_whole_case(files)
+            np.testing.assert_array_equal(read.array, images[files.id].array)
+            assert read.geometry.difference(grid) is None
             case, revision = import_case(other, again.id, files, found.classes, "importer")
             assert case.subject == files.subject
             assert revision is not None
             label = read_label_map(other.files.path(revision.label))
             np.testing.assert_array_equal(label.array, label_of(int(files.id[-1]), grid).array)
+
+
+def test_monai_reads_several_channels_of_a_decathlon_dataset(workspace: Workspace, tmp_path: Path) -> None:
+    from monai.data import load_decathlon_datalist
+    from monai.transforms import LoadImage
+
+    task, images = fill(workspace, ["T1", "FLAIR"], SPACE)
+    export_cases(workspace, task.id, tmp_path / "dataset", Layout.DECATHLON)
+    listed = load_decathlon_datalist(str(tmp_path / "dataset" / "dataset.json"), True, "training")
+    found = np.asarray(LoadImage(image_only=True, ensure_channel_first=True)(listed[0]["image"]))
+    np.testing.assert_array_equal(found.transpose(0, 3, 2, 1), images["case_0"].array)
 
 
 def test_the_newest_revision_is_written_or_the_one_that_is_named(workspace: Workspace, tmp_path: Path) -> None:

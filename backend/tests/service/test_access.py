@@ -74,6 +74,7 @@ def test_unknown_ids_are_not_found(service: ServiceProcess) -> None:
 def test_an_unknown_path_or_method_is_said_in_words(service: ServiceProcess) -> None:
     assert "/openapi.json" in service.refused("GET", "/nowhere", 404)
     assert "DELETE /tasks" in service.refused("DELETE", "/tasks", 405)
+    assert "GET /tasks/." in service.refused("GET", "/tasks/", 404, allow_redirects=False)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ def test_all_jobs_are_followed_and_none_is_missed_while_away(service: ServicePro
             last = number
             if job["id"] == first["id"] and job["progress"]["stage"] == "training":
                 break
+    # The job changes several times while the client is away.
+    assert service.get(f"/jobs/{first['id']}?wait=30&after={job['version'] + 2}")["version"] > job["version"] + 2
     service.wait(service.post(f"/jobs/{first['id']}/cancel", None))
     ended = {}
     with _stream(service, "/events?seconds=2", last) as answer:

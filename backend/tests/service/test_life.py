@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -12,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 from processes import running, until, workers
 from service_process import Json, ServiceProcess, nrrd
 from small_disk import small_disk_at
@@ -83,6 +85,21 @@ def test_sigterm_ends_everything_in_order(tmp_path: Path) -> None:
     assert service.process.wait(5) == 0
     assert not any(running(pid) for pid in processes)
     service.end()
+
+
+def test_a_service_manager_needs_no_input_and_gets_no_token(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ufseg.cli.main"]
+    serving = [*command, "serve", "-w", str(tmp_path / "w"), "--device", "cpu", "--no-warm", "--unattended"]
+    with subprocess.Popen(serving, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout is not None
+        hello = json.loads(run.stdout.readline())
+        assert set(hello) == {"url", "version", "pid", "spool"}
+        adding = [*command, "tokens", "add", "ward", "-w", str(tmp_path / "w")]
+        token = subprocess.run(adding, check=True, capture_output=True, encoding="utf-8").stdout.strip()
+        answer = requests.get(f"{hello['url']}/tasks", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        assert answer.json() == []
+        run.terminate()
+        assert run.wait(5) == 0
 
 
 def test_the_first_line_says_where_it_is(service: ServiceProcess) -> None:

@@ -77,6 +77,12 @@ def test_each_answer_has_an_id_that_the_log_and_the_audit_log_have_too(service: 
     assert (entry["action"], entry["subject"]) == ("task created", answer.json()["id"])
 
 
+def test_a_refusal_is_in_the_log_with_where_it_came_from(service: ServiceProcess) -> None:
+    answer = requests.get(f"{service.url}/tasks", headers={"Authorization": "Bearer planted"}, timeout=10)
+    (line,) = _log(service, 1, request=answer.headers["x-request-id"])
+    assert (line["status"], line["client"], line.get("token")) == (401, "127.0.0.1", None)
+
+
 def test_jobs_are_in_the_log_with_their_ids(tmp_path: Path) -> None:
     with start(tmp_path) as service:
         ids = existing_ids(service)
@@ -107,8 +113,11 @@ def test_a_full_queue_answers_429_with_the_seconds_to_wait(service: ServiceProce
             assert answer.status_code == 429
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.json()["error"]["type"] == "BusyError"
+        assert [j["id"] for j in service.get(f"/jobs?task={task['id']}&newest=0")] == [j["id"] for j in jobs]
     finally:
         for job in reversed(jobs):
             service.answer("POST", f"/jobs/{job['id']}/cancel")
     assert {service.wait(job)["state"] for job in jobs} == {"cancelled"}
     assert len(service.get(f"/jobs?task={task['id']}")) == len(jobs)
+    assert [j["id"] for j in service.get(f"/jobs?task={task['id']}&newest=2")] == [j["id"] for j in jobs[-2:]]
+    assert service.get(f"/jobs?task={task['id']}&newest=0") == []

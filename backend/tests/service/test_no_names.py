@@ -78,6 +78,12 @@ def test_names_are_neither_in_files_nor_logs_nor_metrics(tmp_path: Path) -> None
             *(f"{tag.replace('|', '_')}:={value}" for tag, value in TAGS.items()),
             f"# {OF_TAGS[0]}",
             f"content: {OF_TAGS[0]}",
+            f'labels: "{OF_TAGS[0]}" "b" "c"',
+            f'space units: "{OF_TAGS[0]}" "mm" "mm"',
+            f"sample units: {OF_TAGS[0]}",
+            f"patient: {OF_TAGS[0]}",
+            f"# on {OF_TAGS[0]}",
+            f"# http://pacs.example/{OF_TAGS[0]}",
         ):
             said = service.refused("POST", "/files", 422, data=head + f"\n{extra}\n\n".encode() + voxels)
             assert "may tell who was imaged" in said

@@ -89,6 +89,10 @@ def test_an_annotator_stops_no_training(service: ServiceProcess, annotator: requ
     assert "maintainer only" in answer.json()["error"]["message"]
     service.answer("POST", f"/jobs/{job['id']}/cancel")
     assert service.wait(job)["state"] == "cancelled"
+    of_job = [e for e in service.get("/audit?limit=10000") if e["subject"] == job["id"]]
+    assert [(e["action"], e["actor"]) for e in of_job] == [
+        ("training requested", "start line"), ("cancellation requested", "start line"),
+    ]  # fmt: skip
 
 
 def test_a_revoked_token_is_refused_within_a_second(service: ServiceProcess) -> None:

@@ -83,5 +83,8 @@ def test_addresses_are_told_apart() -> None:
         require_protection(address, tls=True)
     with pytest.raises(InputError, match="no address"):
         require_protection("reading-room", tls=True)
-    assert host_headers(own_names("::1", []), 8) == ["[::1]:8", "localhost:8"]
+    assert host_headers(own_names("::1", []), 8, tls=False) == ["[::1]:8", "localhost:8"]
+    # Clients leave the port out where it is the usual one.
+    assert host_headers(["a"], 443, tls=True) == ["a:443", "a"]
+    assert host_headers(["a"], 443, tls=False) == ["a:443"]
     assert socket.gethostname().lower() in own_names("192.168.1.20", [])

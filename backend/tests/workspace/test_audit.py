@@ -44,7 +44,7 @@ def test_every_deed_has_an_entry_with_its_actor_and_author(workspace: Workspace,
     assert [e.action for e in entries] == [
         "task created", "case added", "label submitted", "label submitted", "label restored", "class added",
         "model installed", "version promoted", "model installed", "version promoted", "promotion rolled back",
-        "training requested", "token added", "token revoked",
+        "training requested", "prediction requested", "token added", "token revoked",
     ]  # fmt: skip
     assert {(e.actor, e.role, e.request) for e in entries[:5]} == {("ward 3", "annotator", "r1")}
     assert all(e.actor.startswith("local:") and e.request is None for e in entries[5:])

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 from postgresql_server import PostgresqlServer
+from pydantic import ValidationError
 from raw_sql import run_sql
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from workspace_samples import add_case, add_task, fill
 
 from ufseg.errors import ConflictError, StorageError
 from ufseg.workspace import Workspace
 from ufseg.workspace.protection import APPEND_ONLY
+from ufseg.workspace.records import Case
 from ufseg.workspace.schema import HEAD
 
 
@@ -22,6 +26,15 @@ def test_commits_are_durable(workspace: Workspace, database: str | None) -> None
         for name, value in settings.items():
             shown = name if database is None else f"SHOW {name}"
             assert session.connection().exec_driver_sql(shown).scalar() == value
+
+
+def test_an_unforeseen_error_does_not_bring_names_into_the_log(workspace: Workspace) -> None:
+    with pytest.raises(DBAPIError, match="nowhere") as raised, workspace.database.writing() as session:
+        session.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "Planted^Name"})
+    assert "Planted" not in str(raised.value)
+    with pytest.raises(ValidationError) as unreadable:
+        Case.model_validate({"name": ["Planted^Name"]})
+    assert "Planted" not in str(unreadable.value)
 
 
 # A statement that changes nothing in each table that `fill` puts rows into; models have tests of their own.

@@ -13,7 +13,9 @@ from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image
 from ufseg.images.reading import read_label_map
 from ufseg.workspace import Case, Workspace
+from ufseg.workspace.patches import require_base
 from ufseg.workspace.revisions import RevisionRequest
+from ufseg.workspace.tables import CaseRow
 
 
 @pytest.fixture
@@ -133,3 +135,20 @@ def test_many_readers_at_once_lose_nothing(workspace: Workspace, case: Case) -> 
         own = [r for r in revisions if r.author == f"reader {n}"]
         assert len(own) == 3
         np.testing.assert_array_equal(read_label_map(workspace.files.path(own[0].label)).array, sample(n).label)
+
+
+def test_a_patch_lies_over_a_label_map_of_its_case(workspace: Workspace) -> None:
+    task = add_task(workspace)
+    case, other = add_case(workspace, task, 0, "a"), add_case(workspace, task, 1, "b")
+    revision = add_label(workspace, case, sample(0).label)
+    jobs = [workspace.jobs.create(task.id, "prediction", {"case": case.id}) for _ in range(2)]
+    workspace.jobs.save(jobs[0].model_copy(update={"state": "succeeded", "result": {"label": "1" * 64}}))
+    for base, found in ((revision.label, True), ("1" * 64, True), ("2" * 64, False)):
+        for owner in (case, other):
+            with workspace.database.reading() as session:
+                row = session.get_one(CaseRow, owner.id)
+                if found and owner is case:
+                    require_base(session, row, base)
+                else:
+                    with pytest.raises(InputError, match="neither that of a revision"):
+                        require_base(session, row, base)

@@ -40,12 +40,26 @@ WorkspaceOption = Annotated[
     Path,
     typer.Option("--workspace", "-w", help="Folder of tasks, cases and models, or set UFSEG_WORKSPACE."),
 ]
+
+
+def _without_password(context: typer.Context, url: str | None) -> str | None:
+    """A command line is read by every user of the computer."""
+    given = context.get_parameter_source("database")
+    if url is not None and given is not None and given.name == "COMMANDLINE" and re.match(r"[^/]*//[^/@]*:[^/]*@", url):
+        raise typer.BadParameter(
+            "the URL has a password, which every user of this computer can see there. Give it in PGPASSWORD, ~/.pgpass "
+            "or the URL in UFSEG_DATABASE."
+        )
+    return url
+
+
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
         "--database",
         envvar="UFSEG_DATABASE",
         show_envvar=True,
+        callback=_without_password,
         help="PostgreSQL for a new workspace's records, postgresql+psycopg://user@host/name; its folder remembers it.",
     ),
 ]

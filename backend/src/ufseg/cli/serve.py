@@ -42,11 +42,19 @@ def serve(
             "the computer is taken only when there is something to compute."
         ),
     ] = True,
+    unattended: Annotated[
+        bool,
+        typer.Option(
+            "--unattended",
+            help="For a service manager such as systemd: run until SIGTERM, whatever becomes of standard input, and "
+            "print no token; make tokens with 'ufseg tokens add'.",
+        ),
+    ] = False,
 ) -> None:
     """Serve a workspace, on this computer only unless --host says otherwise.
 
     The first line on standard output is JSON with the address and a maintainer's access token. The service ends when
-    its standard input closes.
+    its standard input closes; see --unattended.
     """
     from ufseg.service.run import serve as run
     from ufseg.service.tls import Tls, own_certificate
@@ -67,4 +75,5 @@ def serve(
         allowed_hosts=allowed_host or [],
         max_file_bytes=max_file_mib << 20,
         warm=warm,
+        unattended=unattended,
     )

@@ -13,7 +13,7 @@ from ufseg.errors import InputError, UfsegError
 from ufseg.networks.available import available_models
 from ufseg.networks.model_folder import WEIGHTS_FILE
 from ufseg.service.listening import LOOPBACK, listen
-from ufseg.workspace.disk import free_bytes, sync_file, sync_folder
+from ufseg.workspace.disk import free_bytes, others_may_enter, sync_file, sync_folder
 from ufseg.workspace.location import is_workspace
 from ufseg.workspace.store import sha256_of
 from ufseg.workspace.workspace import Workspace
@@ -35,7 +35,7 @@ def disk(folder: Path) -> Iterator[Finding]:
         sentence = f"The folder {place} cannot be written by this user."
         yield problem("permissions", sentence, "Take another workspace with --workspace, or have the rights changed.")
         return
-    if os.name == "posix" and place == folder and folder.stat().st_mode & 0o007:
+    if place == folder and others_may_enter(folder):
         yield warning(
             "permissions",
             f"Every user of this computer may look into {folder} (mode {folder.stat().st_mode & 0o777:03o}).",

@@ -48,11 +48,12 @@ class JobBoard:
             job = self._live.get(job_id)
         return self._jobs.get(job_id) if job is None else job
 
-    def all(self, task_id: str | None) -> list[Job]:
-        """All jobs as they are now, or those of a task, oldest first."""
-        kept = self._jobs.all(task_id)
+    def newest(self, task_id: str | None, count: int) -> list[Job]:
+        """So many newest jobs as they are now, and all unfinished ones, perhaps of one task only; oldest first."""
+        found = {job.id: job for job in self._jobs.all(task_id, count)}
         with self._changed:
-            return [self._live.get(job.id, job) for job in kept]
+            found |= {job.id: job for job in self._live.values() if task_id in (None, job.task)}
+        return sorted(found.values(), key=lambda job: (job.created, job.id))
 
     def running(self) -> int:
         """Number of jobs being computed now."""

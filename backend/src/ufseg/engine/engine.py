@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from types import TracebackType
@@ -15,11 +16,13 @@ from ufseg.engine.lane import Lane, LaneJob
 from ufseg.engine.predictions import Prediction, resolve
 from ufseg.engine.requests import PredictionRequest, TrainingRequest
 from ufseg.engine.trainings import Training, require_start, require_training_cases
-from ufseg.errors import BusyError, ConflictError
+from ufseg.errors import BusyError, ConflictError, StorageError
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.records import Job, JobKind
 from ufseg.workspace.retention import remove_derived
 from ufseg.workspace.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 # Training takes what the machine has left: the service and the viewer's window must stay quick.
 TRAINING_NICENESS = 10
@@ -129,11 +132,19 @@ class Engine:
         """The job as it is now; raises NotFoundError."""
         return self._board.get(job_id)
 
-    def jobs(self, task_id: str | None = None) -> list[Job]:
-        """All jobs, or those of a task, oldest first; raises NotFoundError for an unknown task."""
+    def jobs(self, task_id: str | None = None, newest: int = 1000) -> list[Job]:
+        """The newest jobs and all unfinished ones, oldest first.
+
+        Args:
+            task_id: only those of this task.
+            newest: so many, beside those that are unfinished.
+
+        Raises:
+            NotFoundError: no such task.
+        """
         if task_id is not None:
             self._workspace.tasks.get(task_id)
-        return self._board.all(task_id)
+        return self._board.newest(task_id, newest)
 
     def unfinished(self) -> list[Job]:
         """The jobs queued or running, oldest first."""
@@ -142,10 +153,16 @@ class Engine:
     def cancel(self, job_id: str) -> Job:
         """Stop a job; one that has ended stays as it is. Returns the job; raises NotFoundError."""
         job = self._board.get(job_id)
+        if job.is_final:
+            return job
         if job.state == "queued":
             self._board.end_queued(job_id)
         if not self._board.get(job_id).is_final:
             self._lanes[job.kind].cancel(job_id)
+        try:
+            self._workspace.audit.note("cancellation requested", job.id, task=job.task)
+        except StorageError as error:  # a full disk must not keep anybody from stopping what fills it
+            _log.error("the cancellation of job %s is not in the audit log: %s", job_id, error)
         return self._board.get(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from ufseg.images.words import Author, Note
 from ufseg.workspace.records import Loss
 
 DEFAULT_BUDGET_SECONDS = 60.0
@@ -31,8 +32,8 @@ class TrainingRequest(BaseModel):
     loss: Loss | None = None
     start: str = Field(default="promoted", pattern=r"^(promoted|scratch|[0-9a-f]{16})$")
     seed: int = Field(default=0, ge=0, lt=2**31)
-    author: str = Field(default="", max_length=200)
-    note: str = Field(default="", max_length=10_000)
+    author: Author = ""
+    note: Note = ""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

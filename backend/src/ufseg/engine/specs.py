@@ -17,7 +17,8 @@ from ufseg.workspace.records import JobKind, Loss
 class Spec(BaseModel):
     """Base of specifications and outcomes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Without its input in errors, which has names of tasks and models, for they come into the worker's log.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TrainingSpec(Spec):

@@ -22,6 +22,8 @@ from ufseg.workspace.records import JobKind
 
 _log = logging.getLogger(__name__)
 _LOG_TAIL_BYTES = 4000
+# Beyond this a new worker begins a new log, and the one before is kept.
+_LARGEST_LOG_BYTES = 5 << 20
 
 
 class WorkerProcess:
@@ -46,6 +48,9 @@ class WorkerProcess:
         started = time.monotonic()
         with storage_errors(log.parent):
             log.parent.mkdir(parents=True, exist_ok=True)
+            if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
+                with suppress(PermissionError):  # on Windows, where a worker that cannot end holds it
+                    os.replace(log, log.with_name(f"{log.name}.1"))
             with log.open("ab") as errors:
                 self._log_start = errors.tell()
                 self._process = subprocess.Popen(

@@ -50,11 +50,13 @@ def export_cases(
     revisions: Sequence[str] = (),
     progress: ProgressCallback = ignore_progress,
 ) -> Exported:
-    """Write the cases of a task with their newest label maps.
+    """Write the cases of a task with their newest label maps, and note in the audit log that somebody did.
 
-    Images are one file for each channel, ``imagesTr/NAME_0000.nii.gz`` (``.nrrd`` for a task of flat images, whose grid
-    NIfTI does not keep); cases without a label map are in ``imagesTs``. ``subjects.json`` says whose they are.
-    nnU-Net wants consecutive label values, so that there the values may be others than the task's; names stay.
+    For nnU-Net, images are one file for each channel, ``imagesTr/NAME_0000.nii.gz``; for the Decathlon one file
+    ``imagesTr/NAME.nii.gz`` whose fourth axis are the channels, if there are several. A task of flat images, whose grid
+    NIfTI does not keep, is written as ``.nrrd``. Cases without a label map are in ``imagesTs``. ``subjects.json`` says
+    whose they are. nnU-Net wants consecutive label values, so that there the values may be others than the task's;
+    names stay.
 
     Args:
         workspace: open workspace.
@@ -81,6 +83,7 @@ def export_cases(
     foreign = set(chosen) - {case.id for case in cases}
     if foreign:
         raise InputError(f"{len(foreign)} of the given revisions belong to no case of the task {task.name!r}.")
+    workspace.audit.note("cases exported", task_id, task=task_id)  # before the first image leaves
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -129,8 +132,11 @@ class _Writer:
         image = stack_channels([read_image(path) for path in paths], [str(path) for path in paths])
         images = self._folder / ("imagesTs" if revision is None else "imagesTr")
         images.mkdir(exist_ok=True)
-        for number, channel in enumerate(image.array):
-            write_image(images / f"{name}_{number:04}{self._ending}", Image(channel[np.newaxis], image.geometry))
+        if self._layout is Layout.DECATHLON:
+            write_image(images / f"{name}{self._ending}", image, stacked=image.geometry.ndim == 3)
+        else:
+            for number, channel in enumerate(image.array):
+                write_image(images / f"{name}_{number:04}{self._ending}", Image(channel[np.newaxis], image.geometry))
         if revision is None:
             self._unlabelled.append(name)
             self.exported.unlabelled += 1
@@ -181,9 +187,6 @@ class _Writer:
                 ],
                 "test": [f"./imagesTs/{n}{self._ending}" for n in self._unlabelled],
             }
-            if len(channels) == 1:  # the layout lists the file itself; nnU-Net's first version numbers the channels
-                for file in [*self._folder.glob("images*/*")]:
-                    file.rename(file.with_name(file.name.replace(f"_0000{self._ending}", self._ending)))
         _write_json(self._folder / "dataset.json", description)
         _write_json(self._folder / "subjects.json", self._subjects)
 

@@ -24,11 +24,13 @@ from ufseg.images.dicom import series_files
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import LabelMap
 from ufseg.images.segmentation_file import TISSUE
+from ufseg.images.size_limit import require_bounded
 
 # What DICOM lets be told apart: DS numbers have 16 characters.
 _PLACE_TOLERANCE_MM = 1e-2
 _SERIES_NUMBER = 9100
 _LONGEST_LABEL = 64
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
 def require_highdicom() -> None:
@@ -123,9 +125,16 @@ def read_dicom_seg(path: Path, grid: Geometry) -> tuple[LabelMap, ClassTable]:
     require_highdicom()
     import highdicom as hd
     from pydicom.errors import InvalidDicomError
+    from pydicom.filereader import read_file_meta_info
 
     try:
+        if read_file_meta_info(path).get("TransferSyntaxUID") == _DEFLATED:
+            raise ImageError(
+                f"{path} is compressed as a whole, which is not read since it could unfold without bounds. Save it in "
+                "another transfer syntax."
+            )
         segmentation = hd.seg.segread(str(path))
+        require_bounded(path, segmentation.Rows * segmentation.Columns * int(segmentation.NumberOfFrames))
         numbers = [int(n) for n in segmentation.segment_numbers]
         entries = [_entry(segmentation.get_segment_description(n)) for n in numbers]
     except (OSError, InvalidDicomError, ValueError, AttributeError, KeyError, TypeError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import zipfile
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -180,9 +181,29 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _require_stored(path: Path) -> None:
+    """Refuse weights that would take more memory than their file has bytes: PyTorch itself never compresses them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unfolded = sum(entry.file_size for entry in archive.infolist())
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}. Give the folder of a bundle.") from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InputError(
+            f"{path} is no file of weights as PyTorch writes it since version 1.6, or is damaged. Save the state dict "
+            "again with torch.save."
+        ) from error
+    if unfolded > path.stat().st_size:
+        raise InputError(
+            f"{path} has {path.stat().st_size} bytes and would unfold to {unfolded}, so it was not loaded. Save the "
+            "state dict again with torch.save."
+        )
+
+
 def _state(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
+    _require_stored(path)
     try:
         # Tensors and nothing else: the unpickler knows no other class.
         state = torch.load(path, map_location="cpu", weights_only=True)

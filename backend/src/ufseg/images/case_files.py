@@ -23,6 +23,8 @@ class CaseFiles(BaseModel):
         id: unique within its dataset; no patient name.
         subject: who was imaged; cases of one subject are never split between training and validation.
         images: one file or DICOM series folder per channel, in the order of the task's channels.
+        stacked: an image with a fourth axis has its channels along it, as in the Decathlon; else it is a time series,
+            and is refused.
         label: label map on the images' grid, or None.
         region: the box in which the label map is annotated; None means everywhere.
         classes: names of the classes that the annotator knew; what is of another class was left as background. None
@@ -39,6 +41,7 @@ class CaseFiles(BaseModel):
     id: str
     subject: str
     images: tuple[Path, ...] = Field(min_length=1)
+    stacked: bool = False
     label: Path | None = None
     region: Region | None = None
     classes: tuple[str, ...] | None = None

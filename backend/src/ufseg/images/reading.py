@@ -31,11 +31,12 @@ LARGEST_LABEL = 65535
 Volume = TypeVar("Volume", Image, LabelMap)
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path, *, stacked: bool = False) -> Image:
     """Read one study from a file, or from a folder that holds one DICOM series.
 
     Args:
         path: file or DICOM folder. Colour and vector pixels become channels; a volume of one slice stays 3D.
+        stacked: a fourth axis holds channels.
 
     Returns:
         Image with array ``[channel, k, j, i]`` or ``[channel, j, i]`` in the file's own pixel type.
@@ -45,7 +46,7 @@ def read_image(path: Path) -> Image:
             infinite values; the folder holds no or several series.
         GeometryError: its axes are empty, singular or sheared.
     """
-    array, geometry = _read_channels(Path(path))
+    array, geometry = _read_channels(Path(path), stacked)
     require_finite(array, path)
     return Image(array, geometry)
 
@@ -102,7 +103,8 @@ def read_case(files: CaseFiles, classes: ClassTable | None = None) -> tuple[Imag
 
 def read_whole_case(files: CaseFiles, classes: ClassTable | None = None) -> tuple[Image, LabelMap | None]:
     """`read_case` without the cropping; outside `files.region` the label map means nothing."""
-    image = stack_channels([read_image(p) for p in files.images], [str(p) for p in files.images])
+    images = [read_image(path, stacked=files.stacked) for path in files.images]
+    image = stack_channels(images, [str(path) for path in files.images])
     return image, None if files.label is None else read_case_label(files, classes, image.geometry)
 
 
@@ -163,12 +165,16 @@ def crop(volume: Volume, files: CaseFiles) -> Volume:
     return type(volume)(volume.array[leading + box], geometry)
 
 
-def _read_channels(path: Path) -> tuple[NDArray[Any], Geometry]:
+def _read_channels(path: Path, stacked: bool = False) -> tuple[NDArray[Any], Geometry]:
     """Array with the channels first, and its grid."""
     if not path.exists():
         raise ImageError(f"There is no file {path}. Check the path, or that its drive is connected.")
     with quiet():
         image = read_series(path) if path.is_dir() else _read_file(path)
+    if stacked and image.GetDimension() == 4 and image.GetNumberOfComponentsPerPixel() == 1:
+        size = image.GetSize()
+        channels: NDArray[Any] = sitk.GetArrayFromImage(image)
+        return channels, grid_of(sitk.Extract(image, [*size[:3], 0], [0] * 4), path)
     if image.GetDimension() > 3:
         image = _drop_single_axes(image, path)
     if "complex" in image.GetPixelIDTypeAsString():

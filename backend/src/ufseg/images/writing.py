@@ -26,12 +26,17 @@ VOLUME_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha")
 WIDER: dict[str, type[np.generic]] = {"bool": np.uint8, "float16": np.float32}
 
 
-def write_image(path: Path, image: Image) -> None:
+def write_image(path: Path, image: Image, *, stacked: bool = False) -> None:
     """Write an image; the ending of the name decides the format (``.nrrd``, ``.nii.gz``, ``.nii``, ``.mha``; ``.png``
     for 2D pictures without geometry).
 
     NRRD and MetaImage are written raw (fast to read); ``.gz`` is compressed. Pixels and geometry are written,
     nothing else: no DICOM tag of the source survives. The file appears whole under its name or not at all.
+
+    Args:
+        path: of the file.
+        image: what is written.
+        stacked: several channels of a volume become a fourth axis, as in the Decathlon, instead of vectors.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written.
@@ -40,6 +45,11 @@ def write_image(path: Path, image: Image) -> None:
     array = image.array.astype(WIDER.get(image.array.dtype.name, image.array.dtype), copy=False)
     if image.channels == 1:
         write_itk_image(Path(path), sitk.GetImageFromArray(array[0]), image.geometry, array.nbytes)
+    elif stacked:
+        volumes = [sitk.GetImageFromArray(channel) for channel in array]
+        for volume in volumes:
+            image.geometry.apply_to(volume)
+        _write_itk_image(Path(path), sitk.JoinSeries(volumes, 0.0, 1.0), array.nbytes)
     else:
         vectors = np.ascontiguousarray(np.moveaxis(array, 0, -1))
         write_itk_image(Path(path), sitk.GetImageFromArray(vectors, isVector=True), image.geometry, array.nbytes)
@@ -68,9 +78,14 @@ def write_itk_image(path: Path, image: Any, geometry: Geometry, size: int) -> No
     Raises:
         StorageError, ImageError: as in `write_image`.
     """
-    stem, ending = split_name(path)
+    _, ending = split_name(path)
     _require_format(path, ending.lower(), geometry, image.GetNumberOfComponentsPerPixel())
     geometry.apply_to(image)
+    _write_itk_image(path, image, size)
+
+
+def _write_itk_image(path: Path, image: Any, size: int) -> None:
+    stem, ending = split_name(path)
     # The ending must stay last, since ITK chooses the format by it.
     temporary = path.with_name(f".{stem[:40]}-{uuid.uuid4().hex[:12]}{ending}")
     try:

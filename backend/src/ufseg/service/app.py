@@ -58,6 +58,7 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=ERRORS,
         # The check itself comes before routing, in `Access`; this documents it.
         dependencies=[Depends(HTTPBearer(auto_error=False))],

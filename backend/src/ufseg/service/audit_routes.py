@@ -21,7 +21,7 @@ def audit_routes(workspace: Workspace, registry: CollectorRegistry) -> APIRouter
 
     @router.get("/audit")
     def audit(after: After = 0, limit: Limit = 1000) -> list[AuditEntry]:
-        """The audit log, oldest entry first: who labelled, trained, promoted, installed, made tokens."""
+        """The audit log, oldest entry first: who labelled, predicted, trained, promoted, installed, made tokens."""
         return workspace.audit.entries(after, limit)
 
     @router.get(

@@ -42,6 +42,7 @@ class JobEvents:
         self._run = secrets.token_hex(4)
         self._number = 0
         self._changed: OrderedDict[str, int] = OrderedDict()  # job → number of its newest change, oldest first
+        self._forgotten = 0  # number of the newest change that is no longer among them
         self._waiting: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         engine.listen(self._hear)
@@ -89,8 +90,7 @@ class JobEvents:
         end = None if seconds is None else self._loop.time() + seconds
         try:
             run, _, number = (last_event_id or "").partition("-")
-            oldest = next(iter(self._changed.values()), self._number + 1)
-            known = run == self._run and number.isdecimal() and int(number) >= oldest - 1
+            known = run == self._run and number.isdecimal() and int(number) >= self._forgotten
             seen = int(number) if known else self._number
             if not known:
                 for job in await run_in_threadpool(self._engine.unfinished):
@@ -132,7 +132,7 @@ class JobEvents:
         self._changed[job_id] = self._number
         self._changed.move_to_end(job_id)
         if len(self._changed) > _REMEMBERED:
-            self._changed.popitem(last=False)
+            _, self._forgotten = self._changed.popitem(last=False)
         for event in self._waiting:
             event.set()
 

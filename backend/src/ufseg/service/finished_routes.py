@@ -8,7 +8,8 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from ufseg.images.class_table import ClassEntry, Name
+from ufseg.images.class_table import ClassEntry
+from ufseg.images.words import Author, Name
 from ufseg.networks.available import AvailableModel, available_models, find_model
 from ufseg.plans.plan import Modality
 from ufseg.service.schemas import Body
@@ -28,7 +29,7 @@ class InstallRequest(Body):
 
     name: str = Field(min_length=1, max_length=100)
     task: Name | None = None
-    author: str = Field(default="", max_length=200)
+    author: Author = ""
 
 
 class AvailableAnswer(BaseModel):

@@ -21,6 +21,8 @@ from ufseg.workspace.workspace import Workspace
 WaitSeconds = Annotated[float, Query(ge=0, le=60, description="Long poll: answer when the job has changed.")]
 KnownVersion = Annotated[int | None, Query(description="The version known already; the present one if left out.")]
 
+Newest = Annotated[int, Query(ge=0, le=10_000, description="So many, beside those that are unfinished.")]
+
 LastEventId = Annotated[str | None, Header(description="The id of the last event that was received.")]
 StreamSeconds = Annotated[float | None, Query(gt=0, le=86400, description="End the stream after so long.")]
 
@@ -57,9 +59,9 @@ def job_routes(engine: Engine) -> APIRouter:
         return engine.submit_training(task, body)
 
     @router.get("/jobs")
-    def jobs(task: str | None = None) -> list[Job]:
-        """All jobs, or those of a task, oldest first."""
-        return engine.jobs(task)
+    def jobs(task: str | None = None, newest: Newest = 1000) -> list[Job]:
+        """The newest jobs and all unfinished ones, perhaps of one task only; oldest first."""
+        return engine.jobs(task, newest)
 
     @router.get("/jobs/{job}")
     async def job(job: str, wait: WaitSeconds = 0, after: KnownVersion = None) -> Job:

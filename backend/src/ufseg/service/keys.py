@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 
@@ -27,6 +28,7 @@ class Keys:
         self._tokens = tokens
         self._known: dict[str, AccessToken] = {}
         self._looked = float("-inf")
+        self._looking = asyncio.Lock()
 
     async def holder(self, authorization: bytes) -> tuple[str, Role] | None:
         """Name and role of the holder of an Authorization header's token; None if it is missing or wrong.
@@ -35,14 +37,16 @@ class Keys:
             StorageError: the tokens cannot be read.
         """
         scheme, _, token = authorization.decode("latin-1").partition(" ")
-        if scheme != "Bearer":
+        if scheme.lower() != "bearer":
             return None
         given = token_hash(token)
         if hmac.compare_digest(given, self._start):
             return START_TOKEN, "maintainer"
-        if time.monotonic() - self._looked > FRESH_SECONDS:
-            self._looked = time.monotonic()
-            self._known = await run_in_threadpool(self._tokens.valid)
+        async with self._looking:  # who comes meanwhile waits for what is found, and does not judge by what was
+            if time.monotonic() - self._looked > FRESH_SECONDS:
+                now = time.monotonic()
+                self._known = await run_in_threadpool(self._tokens.valid)
+                self._looked = now
         found = None
         for known, record in self._known.items():  # all of them, so that the time tells nothing
             if hmac.compare_digest(given, known):

@@ -67,7 +67,7 @@ class LeftBehind:
             time.sleep(_LOOK_SECONDS)
 
     def _unfinished(self) -> bool:
-        return any(job.kind == "training" and not job.is_final for job in self._engine.jobs())
+        return any(job.kind == "training" and not job.is_final for job in self._engine.unfinished())
 
     def _leave_address(self, hello: dict[str, object]) -> None:
         self.remove_address()

@@ -58,9 +58,10 @@ def own_names(address: str, allowed: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name.lower() for name in names))
 
 
-def host_headers(names: Sequence[str], port: int) -> list[str]:
-    """The Host headers that clients send for these names."""
-    return [f"{bracketed(name)}:{port}" for name in names]
+def host_headers(names: Sequence[str], port: int, *, tls: bool) -> list[str]:
+    """The Host headers that clients send for these names: without the port where it is the scheme's own."""
+    headers = [f"{bracketed(name)}:{port}" for name in names]
+    return headers + [bracketed(name) for name in names] if port == (443 if tls else 80) else headers
 
 
 def bracketed(name: str) -> str:

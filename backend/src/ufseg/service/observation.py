@@ -20,6 +20,8 @@ _log = logging.getLogger("ufseg.requests")
 _ID = re.compile(r"[0-9a-f]{16}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"GET", "HEAD"})
+# Of these one wants to know where they came from.
+_REFUSALS = frozenset({401, 403, 421})
 
 
 @dataclass
@@ -82,6 +84,8 @@ class Observation:
         level = logging.DEBUG if method in _QUIET and seen.status < 400 else logging.INFO
         ids = {k: v for k, v in scope.get("path_params", {}).items() if isinstance(v, str) and _ID.fullmatch(v)}
         more = {"method": method, "route": route, "status": seen.status, "seconds": round(seconds, 4)}
+        if seen.status in _REFUSALS and scope.get("client"):
+            more["client"] = scope["client"][0]
         _log.log(
             level, "%s %s answered %d in %.0f ms", method, route, seen.status, 1000 * seconds,
             extra={"fields": {**more, "token": seen.holder, **ids}},

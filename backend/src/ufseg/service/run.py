@@ -23,12 +23,14 @@ from anyio.to_thread import current_default_thread_limiter
 from ufseg._version import __version__
 from ufseg.engine.engine import Engine
 from ufseg.service.app import MAX_FILE_BYTES, create_app
+from ufseg.service.connections import BoundedConnection
 from ufseg.service.job_log import JobLog
 from ufseg.service.left_behind import FINISH_TRAININGS, LeftBehind
 from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
 from ufseg.service.logs import start_logging
 from ufseg.service.spool import Spool
 from ufseg.service.tls import Tls, generated_certificate
+from ufseg.workspace.disk import others_may_enter
 from ufseg.workspace.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ def serve(
     allowed_hosts: Sequence[str] = (),
     max_file_bytes: int = MAX_FILE_BYTES,
     warm: bool = True,
+    unattended: bool = False,
 ) -> None:
     """Serve a workspace until standard input ends, or until SIGINT or SIGTERM.
 
@@ -71,6 +74,8 @@ def serve(
         allowed_hosts: further names by which clients may call the service.
         max_file_bytes: largest file that may be uploaded.
         warm: start the worker of predictions at once instead of with the first one; see `Engine`.
+        unattended: a service manager runs it: standard input is not looked at, and no token is printed, for standard
+            output would bring it into a log.
 
     Raises:
         ConflictError: another process runs this workspace's jobs.
@@ -85,6 +90,8 @@ def serve(
         signal.signal(ending, lambda number, frame: sys.exit(0))
     with Workspace(workspace.expanduser(), database) as opened:
         start_logging(opened.folder)
+        if others_may_enter(opened.folder):
+            _log.warning("every user of this computer may look into %s; keep them out: chmod 700", opened.folder)
         used = generated_certificate(opened.folder / "tls", names) if tls == "generate" else tls
         listening = listen(host, port)
         actual = listening.getsockname()[1]
@@ -97,7 +104,7 @@ def serve(
                 opened,
                 engine,
                 token,
-                host_headers(names, actual),
+                host_headers(names, actual, tls=used is not None),
                 max_file_bytes=max_file_bytes,
                 model_folders=model_folders,
                 spool=spool,
@@ -106,7 +113,7 @@ def serve(
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
-                    http="httptools",
+                    http=BoundedConnection,
                     loop="asyncio",
                     ws="none",
                     lifespan="off",
@@ -128,10 +135,13 @@ def serve(
                 engine.close()
                 server.should_exit = True
 
-            threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
+            if not unattended:
+                threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
             threading.Thread(target=_load_slow_libraries, daemon=True, name="loading").start()
             url = f"{'http' if used is None else 'https'}://{bracketed(names[0])}:{actual}"
-            hello = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
+            hello: dict[str, object] = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
+            if unattended:
+                del hello["token"]
             hello |= {} if spool is None else {"spool": str(spool.folder)}
             if used is not None:
                 hello["fingerprint"] = used.fingerprint

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from ufseg.evaluation.rule import GateRule
-from ufseg.images.class_table import BACKGROUND, ClassEntry, ClassTable, Name
+from ufseg.images.class_table import BACKGROUND, ClassEntry, ClassTable
+from ufseg.images.words import Author, Name, Note
 from ufseg.plans.plan import Modality
 from ufseg.workspace.tasks import DEFAULT_VALIDATION_FRACTION
 
@@ -65,15 +66,15 @@ class RestoreRequest(Body):
     """An earlier revision to be put back."""
 
     revision: str
-    author: str = Field(min_length=1, max_length=200)
-    note: str = Field(default="", max_length=10_000)
+    author: Author = Field(min_length=1)
+    note: Note = ""
 
 
 class GateRuleRequest(GateRule):
     """A rule for a task's gate; what is left out gets its default."""
 
-    author: str = Field(min_length=1, max_length=200)
-    note: str = Field(default="", max_length=2000)
+    author: Author = Field(min_length=1)
+    note: Note = Field(default="", max_length=2000)
 
     def rule(self) -> GateRule:
         """The rule alone."""
@@ -84,15 +85,15 @@ class PromotionRequest(Body):
     """A model version to put into use."""
 
     model_version: str
-    reason: str = Field(default="", max_length=2000)
-    author: str = Field(default="", max_length=200)
+    reason: Note = Field(default="", max_length=2000)
+    author: Author = ""
 
 
 class RollbackRequest(Body):
     """Take the newest promotion back."""
 
-    reason: str = Field(default="", max_length=2000)
-    author: str = Field(default="", max_length=200)
+    reason: Note = Field(default="", max_length=2000)
+    author: Author = ""
 
 
 class DeviceAnswer(BaseModel):

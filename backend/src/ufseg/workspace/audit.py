@@ -84,6 +84,11 @@ class Audit:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def note(self, action: AuditAction, subject: str, *, task: str) -> None:
+        """Add an entry about what changes nothing else in the database."""
+        with self._database.writing() as session:
+            append(session, action, subject, task=task)
+
     def entries(self, after: int = 0, limit: int = DEFAULT_ENTRIES) -> list[AuditEntry]:
         """Entries in their order.
 

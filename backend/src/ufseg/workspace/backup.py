@@ -11,7 +11,7 @@ from ufseg.errors import ConflictError, InputError
 from ufseg.progress import Progress, ProgressCallback, ignore_progress
 from ufseg.workspace.checking import CheckReport, Problem, check_workspace
 from ufseg.workspace.database import Database
-from ufseg.workspace.disk import storage_errors
+from ufseg.workspace.disk import PRIVATE, make_folder, storage_errors
 from ufseg.workspace.location import MARKER, is_workspace
 from ufseg.workspace.lock import WorkspaceLock
 from ufseg.workspace.records import Record
@@ -67,7 +67,7 @@ def back_up(workspace: Workspace, target: Path, progress: ProgressCallback = ign
     """
     target = _checked_target(workspace, target)
     with storage_errors(target):
-        target.mkdir(parents=True, exist_ok=True)
+        make_folder(target, PRIVATE)
     lock = WorkspaceLock(target)
     try:
         store = ContentStore(target)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from ufseg.errors import StorageError
 
+PRIVATE = 0o700
+"""Permissions of a folder that only its owner may look into."""
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -85,9 +87,19 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder with those above it, so that the names of all of them are on the disk."""
+def others_may_enter(folder: Path) -> bool:
+    """Whether every user of this computer may look into a folder that is there (False on Windows, which inherits)."""
+    return os.name == "posix" and bool(folder.stat().st_mode & 0o007)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder with those above it, so that the names of all of them are on the disk.
+
+    Args:
+        folder: made if absent; one that is there keeps its permissions.
+        mode: its permissions, of which the process's umask takes some.
+    """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode, parents=True, exist_ok=True)
     for path in missing:
         sync_folder(path.parent)

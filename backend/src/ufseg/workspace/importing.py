@@ -31,7 +31,7 @@ def import_case(
     """
     from ufseg.images.reading import read_case_label, read_image
 
-    images = [read_image(path) for path in case.images]
+    images = [read_image(path, stacked=case.stacked) for path in case.images]
     # Before the case is made: one whose label map is refused must not stay behind without it.
     label_map = None if case.label is None else read_case_label(case, classes, images[0].geometry)
     table = workspace.tasks.get(task_id).class_table

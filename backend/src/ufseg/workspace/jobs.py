@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from ufseg.errors import NotFoundError
 from ufseg.workspace import audit, tasks
 from ufseg.workspace.database import Database, now
-from ufseg.workspace.records import FINAL_STATES, Job, JobKind, JobProgress
+from ufseg.workspace.records import FINAL_STATES, AuditAction, Job, JobKind, JobProgress
 from ufseg.workspace.tables import JobRow
 
 
@@ -44,8 +44,8 @@ class Jobs:
                 notes=[],
             )
             session.add(row)
-            if kind == "training":
-                audit.append(session, "training requested", row.id, task=task_id, author=str(request.get("author", "")))
+            action: AuditAction = "training requested" if kind == "training" else "prediction requested"
+            audit.append(session, action, row.id, task=task_id, author=str(request.get("author", "")))
             return _record(row)
 
     def save(self, job: Job) -> None:
@@ -74,13 +74,13 @@ class Jobs:
                 raise _unknown(job_id)
             return _record(row)
 
-    def all(self, task_id: str | None = None) -> list[Job]:
-        """All jobs, or those of a task, oldest first."""
-        query = select(JobRow).order_by(JobRow.created, JobRow.id)
+    def all(self, task_id: str | None = None, newest: int | None = None) -> list[Job]:
+        """All jobs, or those of a task, or only so many newest ones of these; oldest first."""
+        query = select(JobRow).order_by(JobRow.created.desc(), JobRow.id.desc()).limit(newest)
         if task_id is not None:
             query = query.where(JobRow.task == task_id)
         with self._database.reading() as session:
-            return [_record(row) for row in session.scalars(query)]
+            return [_record(row) for row in session.scalars(query)][::-1]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many jobs there are of each kind in each state."""

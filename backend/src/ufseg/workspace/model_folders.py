@@ -37,8 +37,11 @@ class ModelFolders:
                 unfinished.mkdir(parents=True)
                 _link(description, unfinished / DESCRIPTION_FILE)
                 _link(weights, unfinished / WEIGHTS_FILE)
-                if not target.is_dir():
+                try:
                     os.replace(unfinished, target)
+                except OSError:
+                    if not target.is_dir():  # else another job's lane was quicker
+                        raise
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
         return target

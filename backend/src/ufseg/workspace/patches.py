@@ -39,14 +39,15 @@ def require_base(session: Session, case: CaseRow, base: str) -> None:
     revision = select(RevisionRow.id).where(RevisionRow.case == case.id, RevisionRow.label == base).limit(1)
     if session.scalar(revision) is not None:
         return
-    query = (
-        select(JobRow.request, JobRow.result)
-        .where(JobRow.task == case.task, JobRow.kind == "prediction", JobRow.state == "succeeded")
-        .order_by(JobRow.created.desc())
+    prediction = select(JobRow.id).where(
+        JobRow.task == case.task,
+        JobRow.kind == "prediction",
+        JobRow.state == "succeeded",
+        JobRow.request["case"].as_string() == case.id,
+        JobRow.result["label"].as_string() == base,
     )
-    for request, result in session.execute(query):
-        if request.get("case") == case.id and (result or {}).get("label") == base:
-            return
+    if session.scalar(prediction.limit(1)) is not None:
+        return
     raise InputError(
         f"The label map {base[:80]!r} is neither that of a revision nor of a prediction of the case {case.id}. Give "
         "one of its own as the base, or send the whole label map."

@@ -39,7 +39,9 @@ class Postgresql:
         self.shown = url.render_as_string(hide_password=True)
         try:
             # Before use a connection is tried, for a server may have been started again since.
-            self.engine: Engine = create_engine(url, pool_size=10, max_overflow=40, pool_pre_ping=True)
+            self.engine: Engine = create_engine(
+                url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True
+            )
         except ModuleNotFoundError as error:
             raise InputError(
                 f"The database {self.shown} needs the package {error.name}, which is not installed. "
@@ -101,6 +103,10 @@ def parse_url(text_: str) -> URL:
         raise InputError(
             f"The database {url.render_as_string(hide_password=True)} is of an unknown kind. Give a URL such as "
             f"{DRIVER}://user@host/database, or none for SQLite in the workspace's folder."
+        )
+    if "password" in url.query:  # it would be written into the folder, and into messages
+        raise InputError(
+            "The database's URL has a password among its options. Give it in PGPASSWORD or ~/.pgpass instead."
         )
     return url.set(drivername=DRIVER)
 

@@ -26,6 +26,9 @@ AuditAction = Literal[
     "label submitted",
     "label restored",
     "training requested",
+    "prediction requested",
+    "cancellation requested",
+    "cases exported",
     "version kept",
     "version promoted",
     "promotion rolled back",
@@ -43,7 +46,8 @@ FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled
 class Record(BaseModel):
     """Base of all records."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Without its input, which has names, for an error of it comes into the log.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class FileRecord(Record):

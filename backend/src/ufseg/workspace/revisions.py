@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from ufseg.errors import GeometryError, InputError, NotFoundError
 from ufseg.images.case_files import Region
-from ufseg.images.class_table import BACKGROUND, ClassTable, Name
+from ufseg.images.class_table import BACKGROUND, ClassTable
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import LabelMap
+from ufseg.images.words import Author, Name, Note
 from ufseg.workspace import audit, cases, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files, named
@@ -41,8 +42,8 @@ class RevisionRequest(BaseModel):
 
     label: str
     classes: dict[Name, int] = Field(min_length=1)
-    author: str = Field(min_length=1, max_length=200)
-    note: str = Field(default="", max_length=10_000)
+    author: Author = Field(min_length=1)
+    note: Note = ""
     origin: SubmittedOrigin = "manual"
     parent: str | None = None
     model_version: str | None = None

@@ -29,7 +29,11 @@ class Sqlite:
         self.path = folder / FILE
         self.shown = str(self.path)
         self.engine: Engine = create_engine(
-            f"sqlite:///{self.path}", connect_args={"timeout": WAIT_SECONDS}, pool_size=10, max_overflow=40
+            f"sqlite:///{self.path}",
+            connect_args={"timeout": WAIT_SECONDS},
+            pool_size=10,
+            max_overflow=40,
+            hide_parameters=True,  # names of patients, which an error's text would bring into the log
         )
         event.listen(self.engine, "connect", _prepare_connection)
         event.listen(self.engine, "begin", _begin)

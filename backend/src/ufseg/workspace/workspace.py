@@ -11,7 +11,7 @@ from ufseg.errors import StorageError
 from ufseg.workspace.audit import Audit
 from ufseg.workspace.cases import Cases
 from ufseg.workspace.database import Database
-from ufseg.workspace.disk import make_folder, storage_errors
+from ufseg.workspace.disk import PRIVATE, make_folder, storage_errors
 from ufseg.workspace.files import Files
 from ufseg.workspace.gate_rules import GateRules
 from ufseg.workspace.history import History
@@ -51,7 +51,8 @@ class Workspace:
         if self.folder.exists() and not self.folder.is_dir():
             raise StorageError(f"The workspace {self.folder} is a file. Choose a folder.")
         with storage_errors(self.folder.parent):
-            make_folder(self.folder)
+            # Images of patients are nobody else's; whoever shares a folder on purpose makes it beforehand.
+            make_folder(self.folder, PRIVATE)
         self._database = Database(self.folder, database, migrate=migrate)
         self.store = ContentStore(self.folder)
         self.files = Files(self._database, self.store)

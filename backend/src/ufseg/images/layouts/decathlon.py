@@ -28,11 +28,11 @@ def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
                 f"An entry of 'training' in {folder / 'dataset.json'} is {entry!r}; each needs 'image' and 'label'. "
                 "Correct the file."
             )
-        cases.append(_listed_case(folder, str(entry["image"]), folder / str(entry["label"])))
+        cases.append(_listed_case(folder, str(entry["image"]), folder / str(entry["label"]), len(channels)))
     test = []
     for entry in description.get("test", []):
         image = entry["image"] if isinstance(entry, Mapping) else entry
-        test.append(_listed_case(folder, str(image), None))
+        test.append(_listed_case(folder, str(image), None, len(channels)))
     return Dataset(
         name=str(description.get("name", folder.name)),
         classes=named_classes(mapping(description, "labels", folder), folder),
@@ -43,12 +43,15 @@ def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
     )
 
 
-def _listed_case(folder: Path, image: str, label: Path | None) -> CaseFiles:
-    """A case by the image a dataset.json lists; nnU-Net v1 lists CASE.nii.gz for CASE_0000.nii.gz, …"""
+def _listed_case(folder: Path, image: str, label: Path | None, channels: int) -> CaseFiles:
+    """A case by the image a dataset.json lists: with a fourth axis where there are several channels.
+
+    nnU-Net v1 lists CASE.nii.gz for CASE_0000.nii.gz, …
+    """
     path = folder / image
     stem, ending = split_name(path)
     images = [path] if path.exists() else sorted(path.parent.glob(f"{stem}_[0-9][0-9][0-9][0-9]{ending}"))
     for needed in [*(images or [path]), *([label] if label else [])]:
         if not needed.exists():
             raise DatasetError(f"{folder / 'dataset.json'} lists {needed}, which does not exist. Copy it there.")
-    return CaseFiles(id=stem, subject=stem, images=tuple(images), label=label)
+    return CaseFiles(id=stem, subject=stem, images=tuple(images), stacked=channels > 1, label=label)
