@@ -29,8 +29,8 @@ TRUTH = 52
 """Cases that tell what a candidate is worth."""
 RULES: Mapping[str, GateRule] = {
     "better mean alone": GateRule(margin=None),
-    "margin .005 (the default)": GateRule(),
-    "margin 0": GateRule(margin=0),
+    "margin .005": GateRule(margin=0.005),
+    "margin 0 (the default)": GateRule(),
     "p ≤ .1 (the default before)": GateRule(margin=None, max_p=0.1),
 }
 

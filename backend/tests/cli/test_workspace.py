@@ -86,7 +86,7 @@ def test_a_task_gets_a_rule_of_its_own(ufseg: Run, tmp_path: Path) -> None:
         "min_cases: 8",
         "max_class_drop: 0.02",
         "max_surface_drop: any",
-        "margin: 0.005",
+        "margin: 0.0",
         "max_p: any",
     ]
     assert "\tme\tnoisy\t8\t" in lines[-1]

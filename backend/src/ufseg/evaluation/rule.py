@@ -25,5 +25,5 @@ class GateRule(BaseModel):
     min_cases: int = Field(default=3, ge=1, le=10_000)
     max_class_drop: float = Field(default=0.02, ge=0, le=1)
     max_surface_drop: float | None = Field(default=0.05, ge=0, le=1)
-    margin: float | None = Field(default=0.005, ge=0, le=1)
+    margin: float | None = Field(default=0.0, ge=0, le=1)
     max_p: float | None = Field(default=None, gt=0, le=1)

@@ -100,11 +100,11 @@ EXAMPLES: dict[str, Any] = {
         "author": "reader",
         "note": "small structures count",
     },
-    "GateRule": {"min_cases": 3, "max_class_drop": 0.02, "max_surface_drop": 0.05, "margin": 0.005, "max_p": None},
+    "GateRule": {"min_cases": 3, "max_class_drop": 0.02, "max_surface_drop": 0.05, "margin": 0.0, "max_p": None},
     "GateRuleChange": {
         "id": 1,
         "task": _TASK,
-        "rule": {"min_cases": 5, "max_class_drop": 0.01, "max_surface_drop": 0.05, "margin": 0.005, "max_p": None},
+        "rule": {"min_cases": 5, "max_class_drop": 0.01, "max_surface_drop": 0.05, "margin": 0.0, "max_p": None},
         "author": "reader",
         "note": "small structures count",
         "created": _WHEN,
