@@ -77,6 +77,14 @@ def damaged(cases: Sequence[CaseFiles], how: Callable[[Array], Array], folder: P
     return made
 
 
+def verdict(truth: PairedTest) -> str:
+    """``worse``, ``clearly better`` or ``neither``."""
+    sure = truth.p_value < 0.05
+    if sure and truth.mean_difference < -WORSE:
+        return "worse"
+    return "clearly better" if sure and truth.mean_difference > CLEARLY_BETTER else "neither"
+
+
 @dataclass(frozen=True)
 class Retraining:
     """One row: what was done to the labels, what the gate said, and what the candidate is worth on unseen cases."""
@@ -88,11 +96,8 @@ class Retraining:
 
     @property
     def verdict(self) -> str:
-        """``worse``, ``clearly better`` or ``neither``."""
-        sure = self.truth.p_value < 0.05
-        if sure and self.truth.mean_difference < -WORSE:
-            return "worse"
-        return "clearly better" if sure and self.truth.mean_difference > CLEARLY_BETTER else "neither"
+        """What the candidate is worth, see `verdict`."""
+        return verdict(self.truth)
 
     @property
     def mistake(self) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gate import CLEARLY_BETTER, WORSE, difference
+from gate import CLEARLY_BETTER, WORSE, difference, verdict
 
 from ufseg.evaluation.gate import decide
 from ufseg.evaluation.rule import GateRule
@@ -54,20 +54,15 @@ class Scored:
         ]
         return cls(*joined)
 
+    @property
+    def verdict(self) -> str:
+        """What the candidate is worth on these cases, see `gate.verdict`."""
+        return verdict(difference(self.before, self.after))
+
     def of(self, cases: Sequence[str]) -> Scored:
         """Of these cases alone."""
         parts = (self.before, self.after, self.surface_before, self.surface_after)
         return Scored(*({case: part[case] for case in cases} for part in parts))
-
-
-def verdict(scored: Scored) -> str:
-    """As in ``gate.py``."""
-    truth = difference(scored.before, scored.after)
-    if truth.p_value >= 0.05:
-        return "neither"
-    if truth.mean_difference < -WORSE:
-        return "worse"
-    return "clearly better" if truth.mean_difference > CLEARLY_BETTER else "neither"
 
 
 def decisions(retrainings: Sequence[Scored], size: int, draws: int) -> Iterator[tuple[str, dict[str, bool]]]:
@@ -76,7 +71,7 @@ def decisions(retrainings: Sequence[Scored], size: int, draws: int) -> Iterator[
     for scored in retrainings:
         for _ in range(draws):
             cases = [str(case) for case in random.permutation(sorted(scored.before))]
-            found = verdict(scored.of(cases[size : size + TRUTH]))
+            found = scored.of(cases[size : size + TRUTH]).verdict
             if found == "neither":
                 continue
             seen = scored.of(cases[:size])

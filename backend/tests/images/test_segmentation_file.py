@@ -23,7 +23,7 @@ LIVER = "Segmentation category and type~SCT^123037004^Anatomical Structure~SCT^1
 CLASSES = ClassTable(
     entries=(
         ClassEntry(value=2, name="liver", color=(255, 0, 51), terminology=LIVER),
-        ClassEntry(value=5, name="Läsion unklar"),
+        ClassEntry(value=5, name="Läsion\nunklar"),
         ClassEntry(value=6, name="spleen"),
     )
 )

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from workspace_samples import CLASSES, GRID, add_case, add_label, add_task, fill, sample
 
 from ufseg.errors import ConflictError, GeometryError, InputError, LabelError, NotFoundError
+from ufseg.images.class_table import ClassTable
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import Image
 from ufseg.workspace import Workspace
 from ufseg.workspace.membership import membership_of
+from ufseg.workspace.revisions import RevisionRequest
+from ufseg.workspace.tables import ClassRow
 
 
 def test_a_task_keeps_what_it_was_given(workspace: Workspace) -> None:
@@ -48,6 +51,27 @@ def test_a_fraction_outside_its_range_is_refused(workspace: Workspace, fraction:
 def test_channels_need_different_names(workspace: Workspace, channels: list[str]) -> None:
     with pytest.raises(InputError, match="channels"):
         workspace.tasks.create("Knee", "MRI", channels, CLASSES)
+
+
+def test_new_names_have_no_control_characters(workspace: Workspace) -> None:
+    broken = ClassTable.of({"two\nlines": 1})
+    for name, channel, classes in (("a\x1bb", "t1", CLASSES), ("Knee", "t\x07", CLASSES), ("Knee", "t1", broken)):
+        with pytest.raises(InputError, match="control character"):
+            workspace.tasks.create(name, "MRI", [channel], classes)
+    task = add_task(workspace)
+    with pytest.raises(InputError, match=r"The class 'two\\nlines' cannot be taken: character 4"):
+        workspace.tasks.add_class(task.id, "two\nlines")
+    assert workspace.tasks.all() == [task]
+
+
+def test_a_class_named_before_that_stays_of_use(workspace: Workspace) -> None:
+    task = add_task(workspace)
+    with workspace._database.writing() as session:
+        session.add(ClassRow(task=task.id, value=9, name="two\nlines"))
+    table = workspace.tasks.get(task.id).class_table
+    assert table.names == ["organ", "lesion", "two\nlines"]
+    request = RevisionRequest(label="0" * 64, classes={"organ": 1, "two\nlines": 9}, author="reader")
+    assert table.value_of("two\nlines") == request.classes["two\nlines"] == 9
 
 
 def test_a_class_can_be_added_and_the_others_keep_their_values(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from ufseg.errors import LabelError
-from ufseg.images.words import Name
+from ufseg.images.words import KeptName
 
 BACKGROUND = "background"
 # Of label maps given to us; a table's own values end at 255.
@@ -31,7 +31,7 @@ class ClassEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: int = Field(ge=1, le=255)
-    name: Name
+    name: KeptName
     color: tuple[int, int, int] | None = None
     terminology: str | None = None
 

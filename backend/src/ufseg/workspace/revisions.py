@@ -14,7 +14,7 @@ from ufseg.images.case_files import Region
 from ufseg.images.class_table import BACKGROUND, ClassTable
 from ufseg.images.geometry import Geometry
 from ufseg.images.image import LabelMap
-from ufseg.images.words import Author, Name, Note
+from ufseg.images.words import Author, KeptName, Note
 from ufseg.workspace import audit, cases, tasks
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.files import Files, named
@@ -41,7 +41,7 @@ class RevisionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: str
-    classes: dict[Name, int] = Field(min_length=1)
+    classes: dict[KeptName, int] = Field(min_length=1)
     author: Author = Field(min_length=1)
     note: Note = ""
     origin: SubmittedOrigin = "manual"

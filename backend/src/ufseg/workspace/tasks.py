@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ufseg.errors import ConflictError, InputError, LabelError, NotFoundError
 from ufseg.images.class_table import ClassEntry, ClassTable
+from ufseg.images.words import require_line
 from ufseg.plans.plan import Modality
 from ufseg.workspace import audit
 from ufseg.workspace.database import Database, now
@@ -44,7 +45,7 @@ class Tasks:
 
         Raises:
             ConflictError: a task has this name.
-            InputError: no or double channel names, or a fraction outside the range.
+            InputError: no or double channel names, a name with control characters, or a fraction outside the range.
         """
         name = name.strip()
         channels = [c.strip() for c in channels]
@@ -52,6 +53,10 @@ class Tasks:
             raise InputError("A task needs a name; an empty one was given.")
         if not channels or not all(channels) or len(set(channels)) != len(channels):
             raise InputError(f"A task needs channels with different names; given were {list(channels)}.")
+        for text, what in ((name, "The task"), *((c, "The channel") for c in channels)):
+            require_line(text, what)
+        for entry in classes.entries:
+            require_line(entry.name, "The class")
         if not 0 <= validation_fraction < 1:
             raise InputError(
                 f"The validation fraction must be at least 0 and below 1; given was {validation_fraction}."
@@ -116,6 +121,7 @@ class Tasks:
 
         Raises:
             LabelError: value or name is taken, or no value is left.
+            InputError: the name has control characters.
             NotFoundError: no such task.
         """
         with self._database.writing() as session:
@@ -124,6 +130,7 @@ class Tasks:
             if value is None:
                 value = next_value(table)
             entry = ClassEntry(value=value, name=name, color=color, terminology=terminology)
+            require_line(entry.name, "The class")
             for old in table.entries:
                 if old.value == entry.value or old.name == entry.name:
                     raise LabelError(
