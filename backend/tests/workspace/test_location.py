@@ -7,7 +7,7 @@ import pytest
 from postgresql_server import PostgresqlServer
 from raw_sql import run_sql
 from whole_workspace import fill_with_everything, records
-from workspace_samples import CLASSES, add_case, add_task
+from workspace_samples import add_case, add_task
 
 from ufseg.errors import ConflictError, InputError, StorageError
 from ufseg.workspace import Workspace
@@ -75,9 +75,10 @@ def test_a_server_that_was_started_again_is_found_again(tmp_path: Path, postgres
 
 def test_what_the_database_cannot_keep_is_refused_in_words(tmp_path: Path, postgresql: PostgresqlServer) -> None:
     with Workspace(tmp_path, postgresql.empty_database()) as workspace:
-        with pytest.raises(InputError, match="control characters"):
-            workspace.tasks.create("Kn\0ee", "MRI", ["t1"], CLASSES)
-        assert workspace.tasks.all() == []
+        task = add_task(workspace)
+        with pytest.raises(InputError, match=r"database cannot keep this text .* Leave out control characters"):
+            workspace.tasks.add_class(task.id, "cyst", terminology="a\0b")
+        assert workspace.tasks.all() == [task]
 
 
 def test_file_sizes_have_no_limit(workspace: Workspace) -> None:
