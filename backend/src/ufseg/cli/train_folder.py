@@ -102,6 +102,10 @@ def train_folder(wanted: FolderTraining) -> None:
     Raises:
         UfsegError: the data cannot be used, `output` holds a model, there is nothing to resume, or Ctrl-C was pressed.
     """
+    from ufseg.images.datasets import read_dataset
+
+    found = read_dataset(wanted.dataset)  # before PyTorch and MONAI are loaded, which takes seconds
+
     from ufseg.networks.device import choose_device
     from ufseg.networks.model_folder import DESCRIPTION_FILE
     from ufseg.training.ranks import joined, requested_device
@@ -117,20 +121,20 @@ def train_folder(wanted: FolderTraining) -> None:
     with joined(hardware) as ranks:
         out.quiet = not ranks.is_first
         try:
-            _train(wanted, hardware, ranks)
+            _train(wanted, found, hardware, ranks)
         finally:
             out.quiet = False
             if ranks.is_first and not wanted.checkpoint.exists():
                 shutil.rmtree(wanted.prepared, ignore_errors=True)
 
 
-def _train(wanted: FolderTraining, hardware: Device, ranks: Ranks) -> None:
+def _train(wanted: FolderTraining, found: Dataset, hardware: Device, ranks: Ranks) -> None:
     from ufseg.engine.train_job import run_training
     from ufseg.evaluation.summary import summarise
     from ufseg.training.curve_figure import write_curve
 
     say = _say if ranks.is_first else _keep_quiet
-    spec = _specification(wanted, say)
+    spec = _specification(wanted, found, say)
     if hardware.note:
         say(hardware.note)
     processes = f", {ranks.count} processes" if ranks.count > 1 else ""
@@ -187,14 +191,12 @@ def _watch(wanted: FolderTraining, stack: ExitStack) -> ProgressCallback:
     return watch
 
 
-def _specification(wanted: FolderTraining, say: Callable[[str], None]) -> TrainingSpec:
+def _specification(wanted: FolderTraining, found: Dataset, say: Callable[[str], None]) -> TrainingSpec:
     from ufseg.comparison.splits import SPLIT_FILE, split_dataset
     from ufseg.engine.specs import TrainingSpec
-    from ufseg.images.datasets import read_dataset
     from ufseg.plans.plan import Plan
     from ufseg.workspace.records import Loss
 
-    found = read_dataset(wanted.dataset)
     for sentence in found.warnings:
         say(sentence)
     if wanted.split is not None or (wanted.dataset / SPLIT_FILE).is_file():
