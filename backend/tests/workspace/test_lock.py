@@ -57,4 +57,6 @@ def test_on_a_server_machines_that_do_not_see_each_others_folder_exclude_each_ot
             with pytest.raises(ConflictError, match="on this or another machine"):
                 elsewhere.lock()
             lock.release()
-            elsewhere.lock().release()
+            for _ in range(50):  # at once, again and again: a service is often started when another has just ended
+                elsewhere.lock().release()
+                workspace.lock().release()

@@ -69,15 +69,16 @@ class WorkspaceLock:
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
         self._descriptor: int | None = descriptor
-        self._connection: Connection | None = None
+        self._on_server: tuple[Postgresql, Connection] | None = None
         if database is not None and isinstance(database.kind, Postgresql):
             try:
                 with database.translated_errors():
-                    self._connection = database.kind.try_service_lock()
+                    connection = database.kind.try_service_lock()
+                    self._on_server = None if connection is None else (database.kind, connection)
             finally:
-                if self._connection is None:
+                if self._on_server is None:
                     self.release()
-            if self._connection is None:
+            if self._on_server is None:
                 raise ConflictError(
                     f"The workspace's database {database.kind.shown} is in use by another ufseg service, on this or "
                     "another machine. Use that one, or end it first."
@@ -85,11 +86,10 @@ class WorkspaceLock:
 
     def release(self) -> None:
         """Let another process have the workspace; a second call does nothing."""
-        if self._connection is not None:
-            # Not back into the pool, where it would live on and hold the lock.
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+        if self._on_server is not None:
+            server, connection = self._on_server
+            server.release_service_lock(connection)
+            self._on_server = None
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

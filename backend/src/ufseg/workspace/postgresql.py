@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ufseg.errors import ConflictError, InputError, StorageError, UfsegError
 from ufseg.workspace.sqlite import WAIT_SECONDS, WRITING
@@ -51,12 +52,20 @@ class Postgresql:
         event.listen(self.engine, "begin", _begin)
 
     def try_service_lock(self) -> Connection | None:
-        """Hold the lock of the service until the returned connection is closed; None if another process holds it."""
+        """Hold the lock of the service until `release_service_lock` or the process's end; None if another holds it."""
         connection = self.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
         if connection.execute(text(f"SELECT pg_try_advisory_lock({_SERVICE}, {_KEY})")).scalar():
             return connection
         connection.close()
         return None
+
+    def release_service_lock(self, connection: Connection) -> None:
+        """Let another service have the workspace, at once: the server ends a closed connection only a while later."""
+        with suppress(DBAPIError):  # one that was lost holds nothing
+            connection.execute(text(f"SELECT pg_advisory_unlock({_SERVICE}, {_KEY})"))
+        # Not back into the pool, where it would live on.
+        connection.invalidate()
+        connection.close()
 
     def explained(self, error: Exception) -> UfsegError | None:
         """The driver's error in words, None where it is none of those that are known."""
