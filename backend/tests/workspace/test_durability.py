@@ -15,7 +15,7 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "durability.py"
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_kill_9_loses_nothing_that_was_acknowledged(database: str | None) -> None:
-    kills, options = (25, []) if database is None else (5, ["--database", database])
+    kills, options = (20, []) if database is None else (5, ["--database", database])
     command = [sys.executable, str(BENCHMARK), "--kills", str(kills), *options]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=300)
     assert done.stdout, done.stderr

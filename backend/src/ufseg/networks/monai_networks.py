@@ -19,6 +19,8 @@ _OPTIONAL = (
     "mlflow",
     "nibabel",
     "pandas",
+    "scipy.signal",
+    "scipy.stats",
     "skimage",
     "sklearn",
     "tensorboard",
