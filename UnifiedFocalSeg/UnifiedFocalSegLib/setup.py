@@ -11,6 +11,7 @@ from .environment import Options, Places, Progress, Report, check, default_root,
 from .environment.gpu import find_gpus
 from .environment.space import folder_bytes, free_bytes, needed_bytes
 from .environment.torch_builds import choose
+from .errors import SetupError
 from .operation import Control, Operation, Script
 from .translation import tr as _
 
@@ -86,7 +87,11 @@ class Setup:
                     control.report(progress.fraction, progress.stage)
 
                 if options is None:
-                    repair(places, shipped(), None, variables=variables, listener=told, cancelled=control.cancelled)
+                    report = repair(
+                        places, shipped(), None, variables=variables, listener=told, cancelled=control.cancelled
+                    )
+                    if not report.usable:
+                        raise SetupError(report.sentence)
                 else:
                     chosen = replace(options, variables=variables)
                     install(places, shipped(), chosen, listener=told, cancelled=control.cancelled)

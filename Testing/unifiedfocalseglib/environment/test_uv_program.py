@@ -46,6 +46,19 @@ def test_in_the_wheel_folder(elsewhere, uv, tmp_path):
     assert find_uv(elsewhere, {"PATH": ""}) == found, "fetched once"
 
 
+def test_wheels_of_other_systems_are_passed_over(elsewhere, uv, tmp_path):
+    for name, content in (("9_other", b"not for this computer"), ("1_own", uv.read_bytes())):
+        with zipfile.ZipFile(tmp_path / f"uv-0.13.{name}.whl", "w") as archive:
+            archive.writestr("uv-0.13.9.data/scripts/uv", content)
+    assert find_uv(elsewhere, {"PATH": ""}, tmp_path, offline=True).parent == elsewhere.uv
+
+
+def test_a_damaged_wheel_of_uv(elsewhere, tmp_path):
+    (tmp_path / "uv-0.13.9-py3-none-any.whl").write_bytes(b"PK")
+    with pytest.raises(SetupError, match=r"uv-0\.13\.9-py3-none-any\.whl is damaged .* install again"):
+        find_uv(elsewhere, {"PATH": ""}, tmp_path, offline=True)
+
+
 def test_nowhere(tmp_path, monkeypatch):
     monkeypatch.setattr(uv_program, "_NAME", "no-such-uv")
     (tmp_path / "root").mkdir()

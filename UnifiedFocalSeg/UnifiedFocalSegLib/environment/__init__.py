@@ -4,7 +4,8 @@ Only the standard library is needed. ``python -m UnifiedFocalSegLib.environment 
 """
 
 from .checking import Report, check
-from .installing import Options, install, repair
+from .installing import install, repair
+from .options import Options
 from .places import Places, default_root
 from .progress import Progress
 from .removal import remove

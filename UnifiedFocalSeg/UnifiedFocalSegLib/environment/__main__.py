@@ -11,7 +11,8 @@ from UnifiedFocalSegLib.errors import FocalSegError
 
 from .checking import check
 from .gpu import find_gpus
-from .installing import Options, install, repair
+from .installing import install, repair
+from .options import Options
 from .places import Places, default_root
 from .progress import Progress
 from .removal import remove

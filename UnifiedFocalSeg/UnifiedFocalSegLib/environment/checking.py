@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from UnifiedFocalSegLib.translation import tr as _
@@ -24,12 +27,12 @@ class Report:
         state: "ready"; "missing" (never installed), "interrupted" (an installation was broken off), "outdated" (the
             extension was updated since) or "damaged".
         sentence: the same for people, with the next step.
-        packages: names of damaged packages.
+        packages: names of damaged packages; None if it cannot be told which are.
     """
 
     state: State
     sentence: str
-    packages: tuple[str, ...] = field(default=())
+    packages: tuple[str, ...] | None = field(default=())
 
     @property
     def usable(self) -> bool:
@@ -37,33 +40,38 @@ class Report:
         return self.state == "ready"
 
 
-def check(places: Places, wanted: Wanted, deep: bool = False) -> Report:
+def check(places: Places, wanted: Wanted, deep: bool = False, cancelled: threading.Event | None = None) -> Report:
     """Look at the environment in use; nothing is changed.
 
     Args:
         places: where it is.
         wanted: what should be in it.
         deep: compare every byte, which takes seconds; otherwise sizes only, for every start.
+        cancelled: ends it when set.
+
+    Raises:
+        OperationCancelled: `cancelled` was set.
     """
     folder = places.current()
     if folder is None:
         return _not_there(places)
     description = describe(folder)
-    if description is None or not python_of(folder).exists():
-        return Report(
-            "damaged",
-            _("The backend's environment {folder} is incomplete or its Python is gone. Repair the backend.").format(
-                folder=folder
-            ),
-        )
+    incomplete = _(
+        "The backend's environment {folder} is incomplete or its Python is gone. Repair the backend."
+    ).format(folder=folder)
+    if description is None:
+        return Report("damaged", incomplete, None if folder.is_dir() else ())
     if records_digest(folder) != description.get("records"):
         return Report(
             "damaged",
             _("Lists of files in the backend's environment {folder} were changed. Repair the backend.").format(
                 folder=folder
             ),
+            None,
         )
-    wrong = damaged(folder, deep)
+    wrong = damaged(folder, deep, cancelled)
+    if not _has_python(folder):
+        return Report("damaged", incomplete, tuple(wrong))
     if wrong:
         files = [problem for problems in wrong.values() for problem in problems]
         shown = files[:_SHOWN]
@@ -83,6 +91,17 @@ def check(places: Places, wanted: Wanted, deep: bool = False) -> Report:
         )
     sentence = _("The backend is installed in {folder}. {why}").format(folder=folder, why=description.get("why", ""))
     return Report("ready", sentence.strip())
+
+
+def _has_python(folder: Path) -> bool:
+    """Whether the interpreter is there, and the one on this computer that it stands for."""
+    try:
+        lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):  # missing or damaged
+        return False
+    home = next((line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "home"), "")
+    base = Path(home, "python.exe") if os.name == "nt" else Path(home)
+    return bool(home) and base.exists() and python_of(folder).exists()
 
 
 def _not_there(places: Places) -> Report:

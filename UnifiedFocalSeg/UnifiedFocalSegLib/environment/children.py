@@ -18,6 +18,25 @@ from UnifiedFocalSegLib.translation import tr as _
 
 _POLL_SECONDS = 0.1
 _KEPT_LINES = 60
+# How uv reaches package indices and interpreters here. Its other variables change what is installed, or where.
+_NETWORK_OF_UV = (
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_HTTP_",
+    "UV_REQUEST_TIMEOUT",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_CREDENTIALS_DIR",
+    "UV_CONFIG_FILE",
+    "UV_OFFLINE",
+    "UV_CONCURRENT_",
+    "UV_PYTHON_INSTALL_MIRROR",
+    "UV_PYTHON_DOWNLOADS",
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +162,10 @@ def clean_environment(variables: Mapping[str, str] | None = None) -> dict[str, s
         variables: this process's own if None.
     """
     foreign = {"PYTHONHOME", "PYTHONPATH", "PYTHONNOUSERSITE", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH"}
-    foreign |= {"UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_TORCH_BACKEND", "UV_LINK_MODE", "UV_NO_CACHE", "UV_CONSTRAINT"}
-    kept = {n: v for n, v in (os.environ if variables is None else variables).items() if n not in foreign}
+    kept = {
+        name: value
+        for name, value in (os.environ if variables is None else variables).items()
+        if name not in foreign and (not name.startswith("UV_") or name.startswith(_NETWORK_OF_UV))
+    }
     # Else a stray torch.py or typer.py of the working folder would be preferred.
     return kept | {"PYTHONSAFEPATH": "1", "NO_COLOR": "1"}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from UnifiedFocalSegLib.errors import OperationCancelled
 from UnifiedFocalSegLib.translation import tr as _
 
-from .places import site_packages
+from .places import long_path, site_packages
 from .records import read_json
 
 # Written last into an environment: one without it is half made.
@@ -44,7 +47,11 @@ def records_digest(environment: Path) -> str:
     """SHA-256 of all lists of files, so that a lost or shortened list shows."""
     sha256 = hashlib.sha256()
     for path in _records(environment):
-        sha256.update(path.parent.name.encode() + b"\0" + path.read_bytes())
+        try:
+            content = path.read_bytes()
+        except OSError:  # one that cannot be read is another than the one that was installed
+            content = b""
+        sha256.update(path.parent.name.encode() + b"\0" + content)
     return sha256.hexdigest()
 
 
@@ -58,18 +65,24 @@ def recorded(environment: Path) -> Iterator[Recorded]:
                 yield Recorded(package, path, int(size) if size else None, digest.removeprefix("sha256="))
 
 
-def damaged(environment: Path, deep: bool) -> dict[str, list[str]]:
+def damaged(environment: Path, deep: bool, cancelled: threading.Event | None = None) -> dict[str, list[str]]:
     """Packages with files that are missing or other than installed.
 
     Args:
         environment: a virtual environment.
         deep: compare every byte by its hash, not only sizes: seconds instead of a fraction of one.
+        cancelled: ends it when set.
 
     Returns:
         Package → what is wrong with its files.
+
+    Raises:
+        OperationCancelled: `cancelled` was set.
     """
     wrong: dict[str, list[str]] = {}
     for entry in recorded(environment):
+        if cancelled is not None and cancelled.is_set():
+            raise OperationCancelled(_("The comparison of the files was stopped. Nothing was changed."))
         problem = _problem(entry, deep)
         if problem:
             wrong.setdefault(entry.package, []).append(problem)
@@ -77,17 +90,21 @@ def damaged(environment: Path, deep: bool) -> dict[str, list[str]]:
 
 
 def _problem(entry: Recorded, deep: bool) -> str:
+    path = long_path(entry.path)
     try:
-        size = entry.path.stat().st_size
+        size = os.stat(path).st_size
     except OSError:
         return _("{path} is missing").format(path=entry.path)
     if entry.size is not None and size != entry.size:
         return _("{path} has {size} bytes instead of {wanted}").format(path=entry.path, size=size, wanted=entry.size)
     if deep and entry.sha256:
-        with entry.path.open("rb") as stream:
-            digest = hashlib.sha256()
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        digest = hashlib.sha256()
+        try:
+            with open(path, "rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:  # a bad sector, or a virus scanner's quarantine
+            return _("{path} cannot be read ({reason})").format(path=entry.path, reason=error.strerror or error)
         if base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode() != entry.sha256:
             return _("{path} has other bytes than were installed").format(path=entry.path)
     return ""

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +20,19 @@ from . import uv_steps
 from .checking import Report, check
 from .children import clean_environment
 from .gpu import find_gpus
-from .installed import DESCRIPTION, describe, records_digest
+from .installed import DESCRIPTION, damaged, describe, records_digest
 from .locking import installing
-from .places import Places
+from .options import Options, from_anywhere, kept, remembered
+from .places import Places, long_path
 from .probing import probe
 from .progress import Downloads, Listener, Progress, StepProgress
 from .records import write_json
+from .removal import environments, leftovers
+from .running import take_away
 from .space import needed_bytes, require_space, words
-from .torch_builds import choose
+from .torch_builds import BUILDS, CPU, choose
 from .uv_program import find_uv
 from .wanted import Wanted
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to install.
-
-    Args:
-        torch: ``"auto"``, or a build: ``"cpu"``, ``"cu130"``, ``"cu126"``.
-        wheels: folder with wheel files, looked into before any index.
-        offline: use nothing but `wheels` and what was downloaded before.
-        python: interpreter of the environment; found, or downloaded by uv, if None.
-        needed: bytes that must be free before the start; estimated if None.
-        variables: for the programs that are run; this process's own if None.
-    """
-
-    torch: str = "auto"
-    wheels: Path | None = None
-    offline: bool = False
-    python: Path | None = None
-    needed: int | None = None
-    variables: Mapping[str, str] | None = None
 
 
 def install(
@@ -80,12 +62,23 @@ def install(
         SetupError: it cannot be installed, with the cause and the next step.
         OperationCancelled: `cancelled` was set.
     """
-    options = options or Options()
+    return _install(places, wanted, options or Options(), listener, cancelled, damage=())
+
+
+def _install(
+    places: Places,
+    wanted: Wanted,
+    options: Options,
+    listener: Listener,
+    cancelled: threading.Event | None,
+    damage: tuple[str, ...] | None,
+) -> Path:
+    """`install`; the copies of the packages in `damage`, all if None, are taken out of the cache before it."""
     with installing(places):
         attempt = places.environments / f"{wanted.version}-{uuid.uuid4().hex[:8]}"
-        run = _Run(places, wanted, options, attempt, listener, cancelled)
+        run = _Run(places, wanted, from_anywhere(options), attempt, listener, cancelled)
         try:
-            return run.all_steps()
+            return run.all_steps(damage)
         except FocalSegError as error:
             run.failed(str(error))
             raise
@@ -99,7 +92,7 @@ def install(
             ) from error
         finally:
             if places.current() != attempt:
-                shutil.rmtree(attempt, ignore_errors=True)
+                shutil.rmtree(long_path(attempt), ignore_errors=True)
 
 
 def repair(
@@ -111,12 +104,12 @@ def repair(
     listener: Listener = lambda _progress: None,
     cancelled: threading.Event | None = None,
 ) -> Report:
-    """Compare every byte, and build the environment anew without the damaged copies if it is not as wanted.
+    """Compare every byte and try it out; if it is not as wanted, build it anew without the damaged copies.
 
     One that is missing or out of date is installed.
 
     Args:
-        options: those of the last installation if None.
+        options: those of the last installation if None, even if that was broken off.
         variables: of the programs that are run, where `options` is None.
 
     Returns:
@@ -125,33 +118,29 @@ def repair(
     Raises:
         SetupError, OperationCancelled: as in `install`.
     """
-    report = check(places, wanted, deep=True)
-    if report.usable:
-        return report
-    folder = places.current()
+    listener(Progress(0.0, _("looking for damage")))
+    report = check(places, wanted, deep=True, cancelled=cancelled)
     if options is None:
-        options = replace(remembered(None if folder is None else describe(folder)), variables=variables)
-    cleaned = clean_environment(options.variables)
-    if report.state == "damaged" and places.cache.is_dir():
-        # Installed files are hard links to the cache's: what is damaged here is damaged there.
-        uv = find_uv(places, cleaned, options.wheels, options.offline, cancelled)
-        uv_steps.forget(uv, places, report.packages, cleaned)
-    install(places, wanted, options, listener=listener, cancelled=cancelled)
-    return check(places, wanted, deep=True)
+        options = replace(remembered(places), variables=variables)
+    if report.usable and _works(places, options, cancelled):
+        return report
+    # Installed files are hard links to the cache's: what is damaged here is damaged there.
+    damage = report.packages if report.state == "damaged" else ()
+    _install(places, wanted, options, listener, cancelled, damage)
+    return check(places, wanted, deep=True, cancelled=cancelled)
 
 
-def remembered(description: dict[str, Any] | None) -> Options:
-    """The options an environment was installed with."""
-    kept = (description or {}).get("options")
-    if not isinstance(kept, dict):
-        return Options()
-    wheels, python = kept.get("wheels"), kept.get("python")
-    return Options(
-        torch=str(kept.get("torch", "auto")),
-        wheels=Path(wheels) if wheels else None,
-        offline=bool(kept.get("offline")),
-        python=Path(python) if python else None,
-    )
+def _works(places: Places, options: Options, cancelled: threading.Event | None) -> bool:
+    """Whether the environment in use can be computed with; its files may be whole and its Python or driver not."""
+    folder = places.current()
+    if folder is None:
+        return False
+    build = BUILDS.get(str((describe(folder) or {}).get("build")), CPU)
+    try:
+        probe(folder, build, clean_environment(options.variables), cancelled)
+    except SetupError:  # installing it anew says why, if that does not help either
+        return False
+    return True
 
 
 class _Run:
@@ -172,12 +161,18 @@ class _Run:
         self._step = ""
         self._before = places.current()
 
-    def all_steps(self) -> Path:
-        """Every step, in order."""
+    def all_steps(self, damage: tuple[str, ...] | None) -> Path:
+        """Every step, in order; packages in `damage`, all if None, are not taken from the cache."""
         began = time.monotonic()
         places, options = self._places, self._options
         self._begin(0.0, 0.01, _("looking at this computer"))
         self._tidy()
+        if options.wheels is not None and not options.wheels.is_dir():
+            raise SetupError(
+                _("The folder of wheel files {folder} is not there. Connect its disk, or choose another one.").format(
+                    folder=options.wheels
+                )
+            )
         choice = choose(find_gpus(), options.torch)
         needed = needed_bytes(places, choice.build) if options.needed is None else options.needed
         stage = _("{why} About {size} in {root}").format(why=choice.why, size=words(needed), root=places.root)
@@ -186,12 +181,19 @@ class _Run:
         self._begin(0.01, 0.03, _("getting uv"))
         uv = find_uv(places, self._variables, options.wheels, options.offline, self._cancelled)
         tool = uv_steps.Uv(uv, places, self._variables, options.wheels, options.offline, self._cancelled)
+        tool.forget(damage)
         self._begin(0.03, 0.05, _("making the environment"))
         places.environments.mkdir(exist_ok=True)
         tool.make(self._attempt, options.python)
         packages = self._begin(0.05, 0.85, _("installing packages"))
         downloads = Downloads(packages, choice.build.download)
         tool.install_packages(self._attempt, self._wanted, choice.build, downloads.line)
+        if spoilt := damaged(self._attempt, deep=False, cancelled=self._cancelled):
+            # The cache was damaged, by way of a hard link or a power cut.
+            tool.forget(spoilt)
+            shutil.rmtree(long_path(self._attempt))
+            tool.make(self._attempt, options.python)
+            tool.install_packages(self._attempt, self._wanted, choice.build, downloads.line)
         self._begin(0.85, 0.9, _("installing ufseg"))
         tool.install_backend(self._attempt, self._wanted)
         self._begin(0.9, 0.99, _("trying it out"))
@@ -205,35 +207,33 @@ class _Run:
             "why": choice.why,
             "found": found,
             "seconds": round(time.monotonic() - began, 1),
-            "options": {
-                "torch": options.torch,
-                "wheels": None if options.wheels is None else str(options.wheels.resolve()),
-                "offline": options.offline,
-                "python": None if options.python is None else str(options.python),
-            },
+            "options": kept(options),
         }
         return self._switch(description)
 
     def failed(self, sentence: str) -> None:
         """Leave a note of the failure; a full disk may not even have room for it."""
         with suppress(OSError):
-            write_json(self._places.state, {"step": self._step, "error": sentence})
+            write_json(self._places.state, {"step": self._step, "error": sentence, "options": kept(self._options)})
 
     def _begin(self, start: float, end: float, stage: str) -> StepProgress:
         self._step = stage
-        write_json(self._places.state, {"step": stage, "attempt": self._attempt.name, "process": os.getpid()})
+        state = {"step": stage, "attempt": self._attempt.name, "process": os.getpid(), "options": kept(self._options)}
+        write_json(self._places.state, state)
         return StepProgress(self._listener, start, end, stage)
 
     def _tidy(self) -> None:
-        """Delete what killed installations left; a backend may still run from the environment in use."""
-        if self._places.environments.is_dir():
-            for folder in self._places.environments.iterdir():
-                if folder != self._before:
-                    shutil.rmtree(folder, ignore_errors=True)
+        """Delete what killed and earlier installations left, but nothing that a backend runs or may be started from."""
+        for folder in environments(self._places):
+            if folder != self._before:
+                take_away(folder)
+        leftovers(self._places)
 
     def _switch(self, description: dict[str, Any]) -> Path:
         write_json(self._attempt / DESCRIPTION, description)
-        write_json(self._places.pointer, {"environment": self._attempt.name})
+        if os.name == "posix":
+            os.sync()  # else a power cut could leave a pointer to files without content
+        write_json(self._places.pointer, {"environment": self._attempt.name, "options": kept(self._options)})
         self._places.state.unlink(missing_ok=True)
         python = self._places.python()
         if python is None:

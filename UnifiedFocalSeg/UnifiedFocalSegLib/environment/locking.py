@@ -21,8 +21,9 @@ def installing(places: Places) -> Iterator[None]:
     """Hold the lock of an installation; the operating system frees it when the process ends, however it does.
 
     Raises:
-        SetupError: another process holds it, or the folder cannot be written.
+        SetupError: another process holds it, the folder cannot be written, or it holds folders of somebody else.
     """
+    _require_own(places)
     try:
         places.root.mkdir(parents=True, exist_ok=True)
         stream = places.lock.open("a+b")
@@ -34,7 +35,7 @@ def installing(places: Places) -> Iterator[None]:
         ) from error
     with stream:
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not _lock(stream.fileno()):
+        while not _lock(places, stream.fileno()):
             if time.monotonic() > deadline:
                 raise SetupError(
                     _("Another process is installing the backend in {root}. Wait for it, or stop it.").format(
@@ -45,7 +46,20 @@ def installing(places: Places) -> Iterator[None]:
         yield
 
 
-def _lock(descriptor: int) -> bool:
+def _require_own(places: Places) -> None:
+    """What lies in these folders is deleted some day: they must not have been there before."""
+    if any(path.exists() for path in (places.lock, places.pointer, places.state)):
+        return
+    for folder in places.folders:
+        if folder.exists():
+            raise SetupError(
+                _(
+                    "{folder} is there already and is not the backend's. Choose an empty folder instead of {root}."
+                ).format(folder=folder, root=places.root)
+            )
+
+
+def _lock(places: Places, descriptor: int) -> bool:
     try:
         if os.name == "nt":
             import msvcrt
@@ -55,6 +69,12 @@ def _lock(descriptor: int) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # somebody else has it
+    except (BlockingIOError, PermissionError):  # somebody else has it
         return False
+    except OSError as error:  # some network disks
+        raise SetupError(
+            _("Files in {root} cannot be locked ({reason}). Choose a folder on a disk of this computer.").format(
+                root=places.root, reason=error.strerror or error
+            )
+        ) from error
     return True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import ntpath
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT_VARIABLE = "UFSEG_ENVIRONMENT"
+_VERBATIM = "\\\\?\\"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,16 @@ class Places:
         """Interpreters that uv has downloaded."""
         return self.root / "pythons"
 
+    @property
+    def settings(self) -> Path:
+        """uv's settings here, so that no project's in a folder above apply."""
+        return self.root / "uv.toml"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All folders that an installation makes below the root."""
+        return (self.environments, self.uv, self.cache, self.pythons)
+
     def current(self) -> Path | None:
         """Folder of the environment in use, None if none is whole."""
         try:
@@ -83,11 +95,21 @@ def site_packages(environment: Path) -> Path | None:
     return next((path for path in found if path.is_dir()), None)
 
 
+def long_path(path: Path, windows: bool = os.name == "nt") -> str:
+    """An absolute path in the form in which Windows takes more than 260 characters; PyTorch's licences have them."""
+    if not windows:
+        return str(path)
+    plain = ntpath.normpath(str(path))
+    if plain.startswith(_VERBATIM):
+        return plain
+    return _VERBATIM + ("UNC" + plain[1:] if plain.startswith("\\\\") else plain)
+
+
 def default_root() -> Path:
     """Where the environment is made unless `ROOT_VARIABLE` names another folder: the user's data folder."""
     chosen = os.environ.get(ROOT_VARIABLE)
     if chosen:
-        return Path(chosen)
+        return Path(chosen).expanduser().absolute()
     if os.name == "nt":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":

@@ -38,7 +38,9 @@ def probe(
         SetupError: it does not work.
         OperationCancelled: `cancelled` was set.
     """
-    ended = run([python_of(environment), "-c", _PROGRAM, build.device], variables, cancelled=cancelled)
+    # In a folder without modules: Python 3.10 knows no PYTHONSAFEPATH.
+    command = [python_of(environment), "-c", _PROGRAM, build.device]
+    ended = run(command, variables, cancelled=cancelled, folder=environment)
     if ended.code:
         silent = _("exit code {code}").format(code=ended.code)
         last = ended.lines[-1].strip().rstrip(".") if ended.lines else silent

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
+
+# On Windows a file cannot be replaced while somebody reads it: another Slicer, a virus scanner.
+_PATIENCE_SECONDS = 2.0
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -16,9 +20,22 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
             json.dump(content, stream, indent=2)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

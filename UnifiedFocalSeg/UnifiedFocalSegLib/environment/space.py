@@ -34,10 +34,23 @@ def require_space(places: Places, needed: int) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free bytes of the disk on which a folder is or would be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+    """Free bytes of the disk on which a folder is or would be.
+
+    Raises:
+        SetupError: there is no such disk (any more), or it cannot be looked at.
+    """
+    try:
+        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+        if there is not None:
+            return shutil.disk_usage(there).free
+        reason = _("no such disk")
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise SetupError(
+        _("The folder {folder} cannot be used ({reason}). Connect its disk, or choose another folder.").format(
+            folder=folder, reason=reason
+        )
+    )
 
 
 def folder_bytes(folder: Path) -> int:

@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def find_uv(
             return path
     unpacked = places.root / f"uv.{uuid.uuid4().hex}"
     try:
-        program = _from_wheel(wheels, unpacked) or _from_pip(unpacked, wheels, offline, cancelled)
+        program = _from_wheel(wheels, unpacked, variables) or _from_pip(unpacked, wheels, offline, cancelled)
         program.chmod(0o755)
         if _version(program, variables) < OLDEST:
             raise SetupError(
@@ -73,16 +74,27 @@ def _version(program: Path, variables: Mapping[str, str]) -> tuple[int, ...]:
     return version(words[1]) if ended.code == 0 and len(words) > 1 else ()
 
 
-def _from_wheel(wheels: Path | None, folder: Path) -> Path | None:
+def _from_wheel(wheels: Path | None, folder: Path, variables: Mapping[str, str]) -> Path | None:
+    """The first that runs on this computer: the folder may hold those of other systems."""
     for wheel in sorted(wheels.glob("uv-*.whl"), reverse=True) if wheels is not None else []:
-        with zipfile.ZipFile(wheel) as archive:
-            for name in archive.namelist():
-                if name.endswith(f".data/scripts/{_NAME}"):
-                    folder.mkdir(parents=True)
-                    target = folder / _NAME
-                    with archive.open(name) as source, target.open("wb") as stream:
-                        shutil.copyfileobj(source, stream)
-                    return target
+        target = folder / wheel.stem / _NAME
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                for name in archive.namelist():
+                    if name.endswith(f".data/scripts/{_NAME}"):
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        with archive.open(name) as source, target.open("wb") as stream:
+                            shutil.copyfileobj(source, stream)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise SetupError(
+                _("The file {wheel} is damaged ({reason}). Copy or download it again, and install again.").format(
+                    wheel=wheel, reason=error
+                )
+            ) from error
+        if target.is_file():
+            target.chmod(0o755)
+            if _version(target, variables) >= OLDEST:
+                return target
     return None
 
 

@@ -19,6 +19,7 @@ from .space import free_bytes, words
 from .torch_builds import TorchBuild
 from .wanted import PYTHONS, Wanted
 
+_DAMAGED = re.compile(r"bad crc|failed to extract|invalid package format|failed to read from zip", re.I)
 _NETWORK = re.compile(r"error sending request|dns error|failed to fetch|connect(ion)? (error|refused)|timed out", re.I)
 _SPACE = re.compile(r"no space left|os error (28|112)|disk quota", re.I)
 _RESOLUTION = re.compile(r"no solution found|not found in the (package registry|provided package locations)", re.I)
@@ -65,9 +66,12 @@ class Uv:
         """
         command = ["pip", "install", "--python", str(python_of(environment)), "-r", str(wanted.lock)]
         has_torch = self.wheels is not None and any(self.wheels.glob("torch-*.whl"))
-        if not has_torch and not self.offline and sys.platform != "darwin":
+        if not has_torch and sys.platform != "darwin":
             command += ["--torch-backend", build.name]
-        self._call([*command, *self._indices()], on_line)
+        if self.wheels is not None:
+            command += ["--find-links", str(self.wheels)]
+        # Offline, the indices are asked too: uv answers for them from what was downloaded before.
+        self._call(command, on_line)
 
     def install_backend(self, environment: Path, wanted: Wanted) -> None:
         """Install ufseg itself, from a copy of its sources: building writes into them, and they may be read-only.
@@ -85,30 +89,26 @@ class Uv:
         self._call([*command, "--no-index", "--no-cache", str(copy)])
         shutil.rmtree(copy)
 
-    def _indices(self) -> list[str]:
-        options = [] if self.wheels is None else ["--find-links", str(self.wheels)]
-        return [*options, "--no-index"] if self.offline else options
+    def forget(self, packages: Iterable[str] | None) -> None:
+        """Take packages out of the cache, all of them if None.
+
+        Raises:
+            SetupError: the cache cannot be changed.
+        """
+        names = None if packages is None else list(packages)
+        if names != [] and self.places.cache.is_dir():  # without a name, uv would clean all
+            self._call(["cache", "clean", *(names or [])])
 
     def _call(self, arguments: Sequence[str], on_line: Callable[[str], None] | None = None) -> None:
         command = [str(self.program), *arguments, "--cache-dir", str(self.places.cache), "--no-progress"]
         if self.offline:
             command += ["--offline"]
         variables = dict(self.variables) | {"UV_PYTHON_INSTALL_DIR": str(self.places.pythons)}
-        # In a folder of its own, so that no project's settings apply.
+        # In a folder of its own with its own settings, so that those of no project in a folder above apply.
+        self.places.settings.touch()
         ended = run(command, variables, cancelled=self.cancelled, on_line=on_line, folder=self.places.root)
         if ended.code:
             raise SetupError(explain(ended, self.places, self.wheels))
-
-
-def forget(uv: Path, places: Places, packages: Iterable[str], variables: Mapping[str, str]) -> None:
-    """Take packages out of uv's cache, all of them if none is named.
-
-    Raises:
-        SetupError: the cache cannot be changed.
-    """
-    ended = run([uv, "cache", "clean", "--cache-dir", places.cache, *packages], variables)
-    if ended.code:
-        raise SetupError(explain(ended, places, None))
 
 
 def explain(ended: Ended, places: Places, wheels: Path | None) -> str:
@@ -126,6 +126,11 @@ def explain(ended: Ended, places: Places, wheels: Path | None) -> str:
         return _(
             "A package index cannot be reached: {reason} Connect to the network or set its proxy (HTTPS_PROXY), "
             "then install again; or install offline from a folder of wheel files."
+        ).format(reason=_last(said))
+    if _DAMAGED.search(said):
+        return _(
+            "A package's file is damaged: {reason} Install again; if it comes from a folder of wheel files, copy it "
+            "there again."
         ).format(reason=_last(said))
     if _PYTHON.search(said):
         return _(

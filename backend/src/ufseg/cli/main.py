@@ -15,6 +15,7 @@ from ufseg.cli.console import errors_in_words
 from ufseg.cli.doctor import doctor
 from ufseg.cli.evaluate import evaluate
 from ufseg.cli.exchange import export_app, import_app
+from ufseg.cli.holding import environment_held
 from ufseg.cli.models import app as models_app
 from ufseg.cli.plan import plan
 from ufseg.cli.predict import predict
@@ -69,7 +70,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # Where the locale knows no "×" or "–", a question mark is better than a traceback.
             stream.reconfigure(errors="replace")
-    with errors_in_words():
+    with errors_in_words(), environment_held():
         app(prog_name="ufseg")  # also where the computing commands start themselves again
     sys.exit(0)
 
