@@ -40,6 +40,7 @@ def create_app(
     model_folders: Sequence[Path] = (),
     spool: Spool | None = None,
     asked: Callable[[], None] | None = None,
+    resumable: Resumable | None = None,
 ) -> ASGIApp:
     """The service as an ASGI application.
 
@@ -52,6 +53,7 @@ def create_app(
         model_folders: where finished models are looked for, beside the usual places.
         spool: where programs of this machine hand over files; None if only the network may.
         asked: called at each request with a valid token.
+        resumable: takes uploads in parts; made if None.
     """
     app = FastAPI(
         title="UnifiedFocalSeg",
@@ -65,10 +67,11 @@ def create_app(
     )
     install(app)
     registry = new_registry(workspace, engine)
-    uploads = Uploads(workspace, spool, max_file_bytes)
+    resumable = resumable or Resumable(workspace, Uploads(workspace, spool, max_file_bytes), max_file_bytes)
+    uploads = resumable.uploads
     routers = (
         health_routes(engine),
-        file_routes(workspace, uploads, Resumable(workspace, uploads, max_file_bytes), spool),
+        file_routes(workspace, uploads, resumable, spool),
         task_routes(workspace),
         case_routes(workspace, uploads.arrivals),
         job_routes(engine),

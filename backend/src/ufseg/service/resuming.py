@@ -7,6 +7,10 @@ import json
 import os
 import re
 import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +26,7 @@ from ufseg.workspace.records import FileRecord
 from ufseg.workspace.store import sha256_of
 from ufseg.workspace.workspace import Workspace
 
+ABANDONED_SECONDS = 3600.0
 OFFSET_HEADER = "Upload-Offset"
 _ID = re.compile(r"[0-9a-f]{24}\Z")
 
@@ -46,7 +51,7 @@ class UploadState(UploadRequest):
 class Resumable:
     """The unfinished uploads of a workspace, each a file in ``incoming`` beside its request.
 
-    What nobody has added to for an hour is removed when a service starts.
+    What nobody has added to for `ABANDONED_SECONDS` is removed: when a service starts, and by `discard_abandoned`.
 
     Args:
         workspace: where they go.
@@ -59,6 +64,12 @@ class Resumable:
         self._uploads = uploads
         self._max_bytes = max_bytes
         self._busy: set[str] = set()
+        self._busy_lock = threading.Lock()
+
+    @property
+    def uploads(self) -> Uploads:
+        """Keeps a finished file."""
+        return self._uploads
 
     def begin(self, request: UploadRequest) -> UploadState:
         """Make an upload.
@@ -97,10 +108,7 @@ class Resumable:
             InputError: more bytes than were announced.
             ImageError: the finished file is not the announced one, or no image; it must be sent anew.
         """
-        if upload in self._busy:
-            raise ConflictError(f"Another request is adding to the upload {upload}. Wait until it has ended.")
-        self._busy.add(upload)
-        try:
+        with self._claimed(upload):
             state = await run_in_threadpool(self.state, upload)
             if offset != state.offset:
                 raise ConflictError(
@@ -114,6 +122,36 @@ class Resumable:
 
             await stream_body(request, write)
             return await asyncio.shield(run_in_threadpool(self._finish_if_whole, upload))
+
+    def discard_abandoned(self, now: float | None = None) -> int:
+        """Remove what nobody has added to for `ABANDONED_SECONDS`, and nobody is adding to; returns how many uploads.
+
+        Args:
+            now: seconds of the system's clock; read from it if None.
+        """
+        before = (time.time() if now is None else now) - ABANDONED_SECONDS
+        removed = 0
+        for description in sorted((self._workspace.folder / "incoming").glob("*.upload.json")):
+            upload = description.name.partition(".")[0]
+            try:
+                with self._claimed(upload):
+                    part = self._paths(upload)[1]
+                    if max(description.stat().st_mtime, part.stat().st_mtime) < before:
+                        description.unlink()
+                        part.unlink()
+                        removed += 1
+            except (ConflictError, FileNotFoundError):  # in use, or finished just now
+                continue
+        return removed
+
+    @contextmanager
+    def _claimed(self, upload: str) -> Iterator[None]:
+        with self._busy_lock:
+            if upload in self._busy:
+                raise ConflictError(f"Another request is adding to the upload {upload}. Wait until it has ended.")
+            self._busy.add(upload)
+        try:
+            yield
         finally:
             self._busy.discard(upload)
 

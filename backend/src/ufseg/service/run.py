@@ -28,8 +28,10 @@ from ufseg.service.job_log import JobLog
 from ufseg.service.left_behind import FINISH_TRAININGS, LeftBehind
 from ufseg.service.listening import LOOPBACK, bracketed, host_headers, listen, own_names, require_protection
 from ufseg.service.logs import start_logging
+from ufseg.service.resuming import Resumable
 from ufseg.service.spool import Spool
 from ufseg.service.tls import Tls, generated_certificate
+from ufseg.service.uploads import Uploads
 from ufseg.workspace.disk import others_may_enter
 from ufseg.workspace.workspace import Workspace
 
@@ -40,6 +42,7 @@ _KEEP_ALIVE_SECONDS = 120
 _THREADS = 8
 _SWITCH_SECONDS = 0.0005
 _LAST_BYTES = 256
+_CLEANING_SECONDS = 600.0
 
 
 def serve(
@@ -100,6 +103,7 @@ def serve(
             JobLog(engine)
             left = LeftBehind(engine, opened.folder)
             left.remove_address()
+            resumable = Resumable(opened, Uploads(opened, spool, max_file_bytes), max_file_bytes)
             app = create_app(
                 opened,
                 engine,
@@ -109,6 +113,7 @@ def serve(
                 model_folders=model_folders,
                 spool=spool,
                 asked=left.asked,
+                resumable=resumable,
             )
             server = uvicorn.Server(
                 uvicorn.Config(
@@ -138,6 +143,8 @@ def serve(
             if not unattended:
                 threading.Thread(target=_when_stdin_ends, args=(end,), daemon=True, name="stdin").start()
             threading.Thread(target=_load_slow_libraries, daemon=True, name="loading").start()
+            ended = threading.Event()
+            threading.Thread(target=clean_up, args=(resumable, ended), daemon=True, name="cleaning").start()
             url = f"{'http' if used is None else 'https'}://{bracketed(names[0])}:{actual}"
             hello: dict[str, object] = {"url": url, "token": token, "version": __version__, "pid": os.getpid()}
             if unattended:
@@ -148,7 +155,10 @@ def serve(
                 _log.info("the certificate's SHA-256 fingerprint is %s", used.fingerprint)
             print(json.dumps(hello), file=answers, flush=True)
             _log.info("ufseg %s serves %s on %s port %d", __version__, opened.folder, host, actual)
-            asyncio.run(_serve(server, listening))
+            try:
+                asyncio.run(_serve(server, listening))
+            finally:
+                ended.set()
 
 
 def _spool(host: str) -> AbstractContextManager[Spool | None]:
@@ -187,6 +197,16 @@ def _stay(left: LeftBehind, hello: dict[str, object], server: uvicorn.Server) ->
         left.remove_address()
     except OSError as error:  # nobody could find it, so it ends; trainings go on at the next start
         _log.warning("the address cannot be left in the workspace: %s", error.strerror)
+
+
+def clean_up(resumable: Resumable, ended: threading.Event, seconds: float = _CLEANING_SECONDS) -> None:
+    """Remove abandoned uploads every `seconds` until `ended` is set."""
+    while not ended.wait(seconds):
+        try:
+            if count := resumable.discard_abandoned():
+                _log.info("%d abandoned uploads were removed", count)
+        except OSError as error:  # a disk that is gone or read-only now may come back
+            _log.warning("abandoned uploads cannot be removed: %s", error.strerror)
 
 
 def _load_slow_libraries() -> None:
