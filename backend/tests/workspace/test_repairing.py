@@ -10,7 +10,9 @@ from workspace_samples import add_label, sample
 
 from ufseg.errors import ConflictError, StorageError
 from ufseg.workspace import Workspace, protection
+from ufseg.workspace.audit import Actor, acting
 from ufseg.workspace.backup import back_up
+from ufseg.workspace.records import AuditEntry
 from ufseg.workspace.repairing import repair_folder
 
 
@@ -149,6 +151,55 @@ def test_records_of_another_workspace_are_not_taken(hurt: Path, tmp_path: Path) 
     assert any("another workspace" in sentence for sentence in report.done)
     with Workspace(tmp_path / "other") as other:
         assert other.tasks.all() == []
+
+
+def test_mended_files_are_in_the_audit_log(workspace: Workspace, tmp_path: Path) -> None:
+    task = fill_with_everything(workspace)
+    back_up(workspace, tmp_path / "backup")
+    before = workspace.audit.entries()[-1].id
+    repair_folder(workspace.folder)
+    assert workspace.audit.entries(before) == [], "nothing was mended"
+    damaged, missing = (r.label for r in workspace.revisions.latest(task.id, "training"))
+    version = workspace.models.require_promoted(task.id)
+    flip_a_bit(workspace.model_folder(version.id) / "weights.safetensors")
+    flip_a_bit(stored(workspace, damaged))
+    stored(workspace, missing).unlink()
+    with acting(Actor("local:admin", "maintainer")):
+        repair_folder(workspace.folder, backup=tmp_path / "backup")
+    entries = workspace.audit.entries(before)
+    assert [(e.action, e.subject) for e in entries] == [
+        ("file set aside", damaged),
+        *(("file restored", sha256) for sha256 in sorted((damaged, missing))),
+        ("model folder set aside", version.id),
+    ]
+    assert {(e.actor, e.role, e.request, e.task) for e in entries} == {("local:admin", "maintainer", None, None)}
+
+
+def test_mended_records_are_in_the_audit_log(hurt: Path) -> None:
+    with Workspace(hurt) as workspace:
+        before, identity = workspace.audit.entries(), workspace.database.workspace_id
+    unprotected(hurt, "DELETE FROM files", "DELETE FROM audit_entries WHERE id > 3")
+    repair_folder(hurt, backup=hurt.parent / "backup")
+    assert _log(hurt)[: len(before)] == before, "the backup's entries have their numbers back"
+    later = [(e.action, e.subject) for e in _log(hurt)[len(before) :]]
+    assert later == [("protection restored", identity), ("records restored", identity)]
+    unprotected(hurt, "DELETE FROM files")
+    repair_folder(hurt)
+    assert {e.action for e in _log(hurt)[-2:]} == {"file record restored"}
+
+
+def test_a_rebuilt_database_is_in_the_audit_log(hurt: Path) -> None:
+    before = _log(hurt)
+    (hurt / "workspace.sqlite").write_bytes(b"nothing of the kind " * 100)
+    repair_folder(hurt, backup=hurt.parent / "backup")
+    assert _log(hurt)[:-1] == before
+    assert _log(hurt)[-1].action == "database rebuilt"
+    assert _log(hurt)[-1].actor.startswith("local:")
+
+
+def _log(folder: Path) -> list[AuditEntry]:
+    with Workspace(folder) as workspace:
+        return workspace.audit.entries()
 
 
 def test_a_workspace_that_is_served_is_not_repaired(workspace: Workspace) -> None:

@@ -132,7 +132,7 @@ def audit(
     database: DatabaseOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Who did what: labels, trainings, promotions, installations, tokens; oldest first."""
+    """Who did what: labels, trainings, promotions, installations, tokens, repairs; oldest first."""
     from ufseg.workspace.checking import require_workspace
     from ufseg.workspace.workspace import Workspace
 

@@ -36,6 +36,13 @@ AuditAction = Literal[
     "model installed",
     "token added",
     "token revoked",
+    "database rebuilt",
+    "protection restored",
+    "records restored",
+    "file set aside",
+    "file restored",
+    "file record restored",
+    "model folder set aside",
 ]
 JobKind = Literal["training", "prediction"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
@@ -332,7 +339,7 @@ class AuditEntry(Record):
     Args:
         id: number in the order of the log.
         action: what was done.
-        subject: id of what it was done to: task, case, revision, model version, job or token.
+        subject: id of what it was done to: task, case, revision, model version, job, token, stored file or workspace.
         task: id of its task.
         author: whom the actor named as author; empty where nobody was named.
         actor: name of the access token, ``local:LOGIN`` of a command, or ``gate``.

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from ufseg.errors import ImageError, StorageError
 from ufseg.progress import ProgressCallback, ignore_progress
-from ufseg.workspace import protection
+from ufseg.workspace import audit, protection
 from ufseg.workspace.checking import CheckReport, check_workspace, damaged_model_folders, require_workspace
 from ufseg.workspace.database import Database, now
 from ufseg.workspace.disk import storage_errors, sync_file, sync_folder
 from ufseg.workspace.location import read_marker
 from ufseg.workspace.lock import WorkspaceLock
-from ufseg.workspace.records import Record
+from ufseg.workspace.records import AuditAction, Record
 from ufseg.workspace.references import needed_files
 from ufseg.workspace.rows import add_missing
 from ufseg.workspace.salvage import damage, salvage
@@ -37,6 +37,27 @@ class RepairReport(Record):
 
     done: tuple[str, ...]
     check: CheckReport
+
+
+class _Diary:
+    """What a repair does: sentences for its report, and entries of the audit log."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+        self._entries: list[tuple[AuditAction, str | None]] = []
+
+    def did(self, action: AuditAction, subject: str | None, sentence: str) -> None:
+        """Note a deed; `subject` is a file's or a version's id, None is the workspace itself."""
+        self.sentences.append(sentence)
+        self._entries.append((action, subject))
+
+    def write(self, workspace: Workspace) -> None:
+        """Put what was not written yet into the audit log."""
+        if self._entries:
+            with workspace.database.writing() as session:
+                for action, subject in self._entries:
+                    audit.append(session, action, subject or workspace.database.workspace_id)
+            self._entries.clear()
 
 
 class _Quarantine:
@@ -64,6 +85,8 @@ def repair_folder(
 ) -> RepairReport:
     """Mend what can be mended; what was damaged is moved to ``quarantine`` and never deleted.
 
+    What was done is in the audit log, too.
+
     Args:
         folder: the workspace; no service may be running on it.
         database: see `Workspace`.
@@ -79,33 +102,36 @@ def repair_folder(
     lock = WorkspaceLock(folder)
     try:
         quarantine = _Quarantine(folder)
-        done: list[str] = []
+        diary = _Diary()
         marker = read_marker(folder)
         if database is None and marker is None:
-            done += _mend_database(folder, source, quarantine)
+            _mend_database(folder, source, quarantine, diary)
         elif marker is None and source is not None:
             # A server's database was lost; an empty one takes its place.
             with closing(Database(source)) as records:
                 workspace_id = records.workspace_id
             Database(folder, database, lost=workspace_id).close()
         with Workspace(folder, database) as workspace:
-            done += _mend_records(workspace, source)
-            done += _mend_files(workspace, source, quarantine)
-            done += _add_file_records(workspace)
-            done += _mend_model_folders(workspace, quarantine)
-            return RepairReport(done=tuple(done), check=check_workspace(workspace, progress))
+            _mend_records(workspace, source, diary)
+            diary.write(workspace)  # not before the backup's entries have their numbers back
+            _mend_files(workspace, source, quarantine, diary)
+            _add_file_records(workspace, diary)
+            _mend_model_folders(workspace, quarantine, diary)
+            diary.write(workspace)
+            return RepairReport(done=tuple(diary.sentences), check=check_workspace(workspace, progress))
     finally:
         lock.release()
 
 
-def _mend_database(folder: Path, backup: Path | None, quarantine: _Quarantine) -> list[str]:
+def _mend_database(folder: Path, backup: Path | None, quarantine: _Quarantine, diary: _Diary) -> None:
     path, rebuilt = folder / FILE, folder / _REBUILT
     if not path.exists() and rebuilt.exists() and damage(rebuilt) is None:
         # A repair was ended between its last two steps.
-        return _put_in_place(folder, quarantine, [])
+        _put_in_place(folder, quarantine, diary)
+        return
     reason = damage(path) if path.exists() else "the file is missing"
     if reason is None:
-        return []
+        return
     if rebuilt.exists():
         quarantine.take(rebuilt)
     if path.exists():
@@ -115,7 +141,9 @@ def _mend_database(folder: Path, backup: Path | None, quarantine: _Quarantine) -
         count = sum(read[table] for table in ("tasks", "cases", "label_revisions", "model_versions", "promotions"))
         if count:
             said = f"The database was damaged ({reason}); {count} records in it could still be read."
-            return _put_in_place(folder, quarantine, [said])
+            diary.sentences.append(said)
+            _put_in_place(folder, quarantine, diary)
+            return
         rebuilt.unlink()
     if backup is None:
         raise StorageError(
@@ -130,18 +158,20 @@ def _mend_database(folder: Path, backup: Path | None, quarantine: _Quarantine) -
         f"Of the database nothing could be read ({reason}), so that of the backup {backup} was put in its place. "
         "What was recorded after the backup is missing."
     )
-    return _put_in_place(folder, quarantine, [said])
+    diary.sentences.append(said)
+    _put_in_place(folder, quarantine, diary)
 
 
-def _put_in_place(folder: Path, quarantine: _Quarantine, said: list[str]) -> list[str]:
+def _put_in_place(folder: Path, quarantine: _Quarantine, diary: _Diary) -> None:
     sync_file(folder / _REBUILT)
     moved = database_files(folder)
     for path in moved:  # the database itself first: without it, the next repair knows how far this one came
         quarantine.take(path)
     os.replace(folder / _REBUILT, folder / FILE)
     sync_folder(folder)
-    where = [f"The damaged database is kept in {quarantine.folder}."] if moved else []
-    return [*said, *where, "A rebuilt database is in use."]
+    if moved:
+        diary.sentences.append(f"The damaged database is kept in {quarantine.folder}.")
+    diary.did("database rebuilt", None, "A rebuilt database is in use.")
 
 
 def _incoming(folder: Path) -> Path:
@@ -149,30 +179,30 @@ def _incoming(folder: Path) -> Path:
     return folder / "incoming"
 
 
-def _mend_records(workspace: Workspace, backup: Path | None) -> list[str]:
-    done = []
+def _mend_records(workspace: Workspace, backup: Path | None, diary: _Diary) -> None:
     with workspace.database.writing() as session:
         missing = protection.missing_triggers(session.connection())
         protection.install(session.connection())
     if missing:
-        done.append(f"The protection of the database's history was put back: {', '.join(missing)}.")
+        said = f"The protection of the database's history was put back: {', '.join(missing)}."
+        diary.did("protection restored", None, said)
     if backup is None:
-        return done
+        return
     with tempfile.TemporaryDirectory(prefix="rebuilt-", dir=_incoming(workspace.folder)) as name:
         copy_database(backup / FILE, Path(name) / FILE)
         with closing(Database(Path(name))) as records:
             if records.workspace_id != workspace.database.workspace_id:
-                return [*done, f"No records were taken from {backup}, which is a backup of another workspace."]
+                diary.sentences.append(f"No records were taken from {backup}, which is a backup of another workspace.")
+                return
             with records.reading() as source, workspace.database.writing() as target:
                 added, refused = add_missing(source, target)
     if added:
         counts = ", ".join(f"{count} in {table}" for table, count in added.items())
-        done.append(f"Records that had been lost were restored from the backup: {counts}.")
-    return done + refused
+        diary.did("records restored", None, f"Records that had been lost were restored from the backup: {counts}.")
+    diary.sentences.extend(refused)
 
 
-def _mend_files(workspace: Workspace, backup: Path | None, quarantine: _Quarantine) -> list[str]:
-    done = []
+def _mend_files(workspace: Workspace, backup: Path | None, quarantine: _Quarantine, diary: _Diary) -> None:
     with workspace.database.reading() as session:
         needed = needed_files(session)
     present, _ = workspace.store.present()
@@ -181,17 +211,21 @@ def _mend_files(workspace: Workspace, backup: Path | None, quarantine: _Quaranti
         if not _is_whole(path, file):
             quarantine.take(path)
             present.discard(file)
-            done.append(f"The damaged file {file.name} was moved to {quarantine.folder}.")
+            said = f"The damaged file {file.name} was moved to {quarantine.folder}."
+            diary.did("file set aside", file.sha256, said)
+            diary.write(workspace)
     for file in sorted(set(needed) - present):
         for candidate in _candidates(workspace, backup, file):
             if _is_whole(candidate, file):
                 workspace.store.add_copy(candidate, file)
-                done.append(f"The file {file.name}, {needed[file]}, was restored from {candidate}.")
+                said = f"The file {file.name}, {needed[file]}, was restored from {candidate}."
+                diary.did("file restored", file.sha256, said)
+                diary.write(workspace)
                 break
         else:
             where = "" if backup is None else f" nor in the backup {backup}"
-            done.append(f"The file {file.name}, {needed[file]}, was found neither in the workspace{where}.")
-    return done
+            said = f"The file {file.name}, {needed[file]}, was found neither in the workspace{where}."
+            diary.sentences.append(said)
 
 
 def _candidates(workspace: Workspace, backup: Path | None, file: StoredFile) -> list[Path]:
@@ -212,17 +246,16 @@ def _is_whole(path: Path, file: StoredFile) -> bool:
         return False
 
 
-def _add_file_records(workspace: Workspace) -> list[str]:
+def _add_file_records(workspace: Workspace, diary: _Diary) -> None:
     """Records of stored label maps and images that cases and revisions name; they can be read from the files."""
-    done = []
     with workspace.database.writing() as session:
         known = set(session.scalars(select(FileRow.sha256)))
         images = set(session.scalars(select(CaseImageRow.sha256))) - known
         labels = set(session.scalars(select(RevisionRow.label))) - known - images
         for sha256 in sorted(images | labels):
             if _add_file_record(workspace, session, sha256, is_image=sha256 in images):
-                done.append(f"The record of the file {sha256} was made again from the file itself.")
-    return done
+                said = f"The record of the file {sha256} was made again from the file itself."
+                diary.did("file record restored", sha256, said)
 
 
 def _add_file_record(workspace: Workspace, session: Session, sha256: str, *, is_image: bool) -> bool:
@@ -247,11 +280,10 @@ def _add_file_record(workspace: Workspace, session: Session, sha256: str, *, is_
     return True
 
 
-def _mend_model_folders(workspace: Workspace, quarantine: _Quarantine) -> list[str]:
-    done = []
+def _mend_model_folders(workspace: Workspace, quarantine: _Quarantine, diary: _Diary) -> None:
     for name in damaged_model_folders(workspace):
         folder = (workspace.folder / name).parent
         if folder.exists():
             quarantine.take(folder)
-            done.append(f"The folder models/{folder.name}, made for the workers, was damaged and moved aside.")
-    return done
+            said = f"The folder models/{folder.name}, made for the workers, was damaged and moved aside."
+            diary.did("model folder set aside", folder.name, said)
