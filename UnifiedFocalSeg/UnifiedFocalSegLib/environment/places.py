@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT_VARIABLE = "UFSEG_ENVIRONMENT"
 _VERBATIM = "\\\\?\\"
+_VERBATIM_SHARE = "\\\\?\\UNC"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def long_path(path: Path, windows: bool = os.name == "nt") -> str:
     plain = ntpath.normpath(str(path))
     if plain.startswith(_VERBATIM):
         return plain
-    return _VERBATIM + ("UNC" + plain[1:] if plain.startswith("\\\\") else plain)
+    return _VERBATIM_SHARE + plain[1:] if plain.startswith("\\\\") else _VERBATIM + plain
 
 
 def default_root() -> Path:
