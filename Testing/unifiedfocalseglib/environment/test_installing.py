@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny_backend
-from small_disk import small_disk_at
+from small_disk import read_only, small_disk_at
 
 from UnifiedFocalSegLib.backend_process import BackendProcess
 from UnifiedFocalSegLib.environment import check, install, remove, repair
@@ -185,6 +185,35 @@ def test_an_environment_that_does_not_work_is_not_used(site):
         install(site.places, broken, site.options)
     assert site.places.python() == python
     assert marker(python) == "first"
+
+
+def test_a_cpu_build_for_a_gpu_is_not_used(site):
+    words = r"PyTorch 2\.13\.0 is a build for the CPU.*not used.*must hold PyTorch for cu130, from https://.*/cu130"
+    with pytest.raises(SetupError, match=words):
+        site.install(torch="cu130")
+    assert site.places.python() is None
+
+
+def test_an_extension_that_is_not_whole(site):
+    site.install()
+    (site.wanted.sources / "src" / "ufseg" / ".DS_Store").write_bytes(b"a file manager's")
+    assert check(site.places, type(site.wanted)(site.wanted.sources)).usable
+    (site.wanted.sources / "README.md").unlink()
+    for action in (check, repair):
+        with pytest.raises(SetupError, match=r"README\.md cannot be read .*Install the extension again"):
+            action(site.places, type(site.wanted)(site.wanted.sources))
+
+
+def test_a_read_only_disk(site, tmp_path):
+    with small_disk_at(tmp_path / "disk", "40m") as disk:
+        fixed = replace(site, places=type(site.places)(disk / "root"))
+        fixed.install()
+        with read_only(disk):
+            assert repair(fixed.places, site.wanted).usable, "what is whole needs no writing"
+            for action in (fixed.install, lambda: remove(fixed.places)):
+                with pytest.raises(SetupError, match=r"cannot be written \(Read-only file system\)"):
+                    action()
+        assert check(fixed.places, site.wanted, deep=True).usable
 
 
 def test_command_line(site):

@@ -55,7 +55,11 @@ def _digest(data: bytes) -> str:
 def write_wheels(folder: Path) -> str:
     """The wheels of what the backend needs; returns the lock."""
     folder.mkdir()
-    write_wheel(folder, "torch", "2.13.0", {"torch/__init__.py": b'__version__ = "2.13.0"\n'})
+    torch = {
+        "torch/__init__.py": b'from . import version\n__version__ = "2.13.0"\n',
+        "torch/version.py": b"cuda = None\n",
+    }
+    write_wheel(folder, "torch", "2.13.0", torch)
     data = random.Random(1).randbytes(6_000_000)
     helper = write_wheel(folder, "helper", "1.0", {"helper/__init__.py": b"", "helper/data.bin": data})
     return f"torch==2.13.0\nhelper==1.0 --hash=sha256:{hashlib.sha256(helper.read_bytes()).hexdigest()}\n"

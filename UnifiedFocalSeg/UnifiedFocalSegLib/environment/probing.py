@@ -21,6 +21,8 @@ import json, platform, sys
 import ufseg, ufseg.cli.main, ufseg.service.run, ufseg.images.reading, ufseg.training.trainer
 from ufseg.networks.device import choose_device
 import torch
+if sys.argv[1] == "cuda" and torch.version.cuda is None:
+    sys.exit(f"PyTorch {torch.__version__} is a build for the CPU")
 device = choose_device(sys.argv[1])
 print(json.dumps({"python": platform.python_version(), "torch": torch.__version__, "device": device.name}))
 """
@@ -47,7 +49,10 @@ def probe(
         step = (
             _("Install again; if it stays, report it with the log.")
             if build.device == "cpu"
-            else _("Update the NVIDIA driver and install again, or install the CPU build (--torch cpu).")
+            else _(
+                "Update the NVIDIA driver and install again, or install the CPU build (--torch cpu). A folder of wheel "
+                "files must hold PyTorch for {build}, from {index}."
+            ).format(build=build.name, index=build.index)
         )
         raise SetupError(
             _("The new environment was made but does not work ({reason}), so it is not used. {step}").format(

@@ -33,17 +33,21 @@ class Wanted:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of lock and sources: another one means that the extension was updated."""
+        """SHA-256 of lock and sources: another one means that the extension was updated.
+
+        Raises:
+            SetupError: a file of the extension is missing or cannot be read.
+        """
         sha256 = hashlib.sha256()
         for path in self.files():
             sha256.update(path.relative_to(self.sources).as_posix().encode() + b"\0")
-            sha256.update(hashlib.sha256(path.read_bytes()).digest())
+            sha256.update(hashlib.sha256(_content(path)).digest())
         return sha256.hexdigest()
 
     @cached_property
     def version(self) -> str:
         """The backend's version."""
-        found = _VERSION.search((self.sources / "src" / "ufseg" / "_version.py").read_text(encoding="utf-8"))
+        found = _VERSION.search(_content(self.sources / "src" / "ufseg" / "_version.py").decode(errors="replace"))
         return found.group(1) if found else "unknown"
 
     def files(self) -> list[Path]:
@@ -68,5 +72,18 @@ def shipped() -> Wanted:
     )
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SetupError(
+            _("The extension's file {path} cannot be read ({reason}). Install the extension again.").format(
+                path=path, reason=error.strerror or error
+            )
+        ) from error
+
+
 def _is_source(path: Path) -> bool:
-    return not any(part == "__pycache__" or part.endswith(".egg-info") for part in path.parts)
+    """Whether it belongs to the extension; hidden files come from file managers and editors."""
+    foreign = ("__pycache__", "Thumbs.db", "desktop.ini")
+    return not any(part in foreign or part.startswith(".") or part.endswith(".egg-info") for part in path.parts)
