@@ -101,7 +101,17 @@ def _has_python(folder: Path) -> bool:
         return False
     home = next((line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "home"), "")
     base = Path(home, "python.exe") if os.name == "nt" else Path(home)
-    return bool(home) and base.exists() and python_of(folder).exists()
+    return bool(home) and _is_there(base) and _is_there(python_of(folder))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # there, but not to be looked at, as Pythons from the Microsoft Store may be
+        return True
+    return True
 
 
 def _not_there(places: Places) -> Report:

@@ -118,7 +118,8 @@ def repair(
     Raises:
         SetupError, OperationCancelled: as in `install`.
     """
-    listener(Progress(0.0, _("looking for damage")))
+    if places.current() is not None:
+        listener(Progress(0.0, _("looking for damage")))
     report = check(places, wanted, deep=True, cancelled=cancelled)
     if options is None:
         options = replace(remembered(places), variables=variables)

@@ -47,7 +47,7 @@ def _claimed(environment: Path) -> Iterator[bool]:
     else:
         import fcntl
 
-        with path.open("rb") as stream:
+        with path.open("r+b") as stream:  # on network disks, this lock needs a file that is open for writing
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
