@@ -45,7 +45,11 @@ def test_output_survives_a_locale_without_the_signs_it_uses(ufseg: Run, tmp_path
 
 def test_help_shows_the_defaults_it_names(ufseg: Run) -> None:
     """Rich would take words in brackets for markup and leave them out."""
-    assert "5m if left out" in ufseg("train", "--help").stdout
+    training = ufseg("train", "--help", COLUMNS="200").stdout
+    assert "5m if left out" in training
+    assert '"train": [case ids], "val": [case ids]' in training
+    assert "ufseg[curves]" in training
+    assert '"train": [ids], "test": [ids]' in ufseg("compare-losses", "--help", COLUMNS="200").stdout
     assert "UFSEG_WORKSPACE" in ufseg("serve", "--help").stdout
     assert "in use if left out" in ufseg("models", "export", "--help").stdout
 

@@ -97,6 +97,44 @@ def test_changes_by_hand_are_told_from_rules() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "word", "said"),
+    [
+        (
+            {"patch_size": (32, 32, 32)},
+            "Patch",
+            "Patch 32 × 32 × 32 voxels (32 × 32 × 32 mm): {}; the rules give 40 × 56 × 40.",
+        ),
+        ({"batch_size": 1}, "Batch", "Batch 1: {}; the rules give 2."),
+        (
+            {"features": (8, 16, 32, 64)},
+            "Network",
+            "Network: dynunet, 8-16-32-64 features, 0.4 million weights: {}; the rules give 16-32-64-128.",
+        ),
+        (
+            {"kernel_sizes": ((1, 3, 3), *((3, 3, 3),) * 3)},
+            "Levels",
+            "Levels: 4, down to 5 × 7 × 5 positions: {}; the rules give strides 1 × 1 × 1, 2 × 2 × 2, 2 × 2 × 2, "
+            "2 × 2 × 2 and kernels 3 × 3 × 3, 3 × 3 × 3, 3 × 3 × 3, 3 × 3 × 3.",
+        ),
+    ],
+)
+def test_steps_and_network_by_hand_are_told_from_rules(changes: dict[str, Any], word: str, said: str) -> None:
+    fp = volumes((36, 50, 35), (1.0, 1.0, 1.0))
+    plan = make_plan(fp, CLASSES, 4)
+    sentences = explain(fp, plan.model_copy(update=changes), 4)
+    assert starting(sentences, word) == said.format("set by hand, or for another memory")
+    assert [s for s in sentences if "by hand" in s] == [starting(sentences, word)]
+    assert "more than the 0.8 GB allowed" in starting(explain(fp, plan, 0.8), "Memory")
+
+
+def test_a_batch_that_the_budget_bounds_is_said_to_be() -> None:
+    fp = volumes((584, 565), (1.0, 1.0))
+    budget = DEFAULT_BUDGETS["cpu"]
+    plan = make_plan(fp, CLASSES, budget)
+    assert starting(explain(fp, plan, budget), "Batch") == "Batch 2: as many patches as the budget holds."
+
+
+@pytest.mark.parametrize(
     ("dataset", "size", "spacing", "patch", "planned"),
     [
         ("KiTS19", (100, 512, 512), (3.0, 0.8, 0.8), (80, 160, 160), (3.22, 1.62, 1.62)),

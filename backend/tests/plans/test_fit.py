@@ -40,6 +40,9 @@ WINDOW = HuWindow(low=-100, high=200, mean=40, std=30)
         ({"normalisation": (ZScore(), ZScore())}, "it normalises 2 channels, but the images have 1"),
         ({"classes": 5}, "it has 5 classes, but the data set has 3 with background: a, b"),
         ({"normalisation": (WINDOW,)}, "clips channel 1 to -100 to 200 HU, but that channel's modality is MRI"),
+        ({"modality": "CT"}, r"it is for CT, but the images are MRI \(modality\)"),
+        ({"spacing": (0.001, 0.001, 0.001)}, r"median case has 6\.4e\+13 voxels, 2\.6e\+05 GB \(spacing\)"),
+        ({"patch_size": (8, 8, 8)}, r"a single position on the lowest level.*\(patch_size\)"),
         (
             {"features": (8, 8), "kernel_sizes": ((3, 3, 3),) * 2, "strides": ((1, 1, 1), (2, 2, 2))},
             "2 levels, but the network needs 3",

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ def test_plans_of_before_the_choice_of_architecture_are_read(tmp_path: Path) -> 
         ({"patch_size": (20, 64, 62)}, r"not divisible by the total stride \(2, 4, 4\)"),
         ({"patch_size": (64, 64)}, "2 axes"),
         ({"spacing": (1.0, 0.0, 1.0)}, "above 0"),
+        ({"spacing": (1.0, math.nan, 1.0)}, "finite number"),
+        ({"spacing": (1.0, math.inf, 1.0)}, "finite number"),
+        ({"normalisation": ({"kind": "hu-window", "low": 9, "high": 1, "mean": 5, "std": 1},) * 2}, "low 9 lies above"),
         ({"features": (16, 32)}, "2, 3 and 3 levels"),
         ({"strides": ((1, 2, 2), (1, 1, 1), (2, 2, 2))}, "all ones"),
         ({"strides": ((1, 1, 1), (0, 1, 1), (2, 2, 2))}, "at least 1"),
@@ -70,4 +74,7 @@ def test_missing_and_broken_files_are_said(tmp_path: Path) -> None:
         Plan.read(tmp_path / "absent.json")
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(PlanError, match="cannot be used"):
+        Plan.read(tmp_path / "plan.json")
+    (tmp_path / "plan.json").write_text("{}", encoding="utf-16")
+    with pytest.raises(PlanError, match="no text in UTF-8"):
         Plan.read(tmp_path / "plan.json")

@@ -29,7 +29,8 @@ def compare_losses(
     budget: Annotated[str | None, typer.Option(help="Time of each training: 60s, 5m, 1h; 60s if left out.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Train so many epochs instead.")] = None,
     split: Annotated[
-        Path | None, typer.Option(help='{"train": [ids], "test": [ids]}; else the dataset\'s own split, else a hash.')
+        Path | None,
+        typer.Option(help='{"train": \\[ids], "test": \\[ids]}; else the dataset\'s own split, else a hash.'),
     ] = None,
     channels: Annotated[str | None, typer.Option(help="Use these channels only, comma-separated.")] = None,
     classes: Annotated[

@@ -44,7 +44,9 @@ def train(
     ] = None,
     split: Annotated[
         Path | None,
-        typer.Option(help='JSON {"train": [case ids], "val": [case ids]}: train on the first, score on the second.'),
+        typer.Option(
+            help='JSON {"train": \\[case ids], "val": \\[case ids]}: train on the first, score on the second.'
+        ),
     ] = None,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out cases that cannot be read, and name them.")
@@ -55,7 +57,7 @@ def train(
         typer.Option(help="LR, AP or SI, several times: mirror patches at random. Not where sides are told apart."),
     ] = None,
     tensorboard: Annotated[
-        Path | None, typer.Option(help="Folder for TensorBoard's curves (needs ufseg[curves]).")
+        Path | None, typer.Option(help="Folder for TensorBoard's curves (needs ufseg\\[curves]).")
     ] = None,
     modality: Annotated[
         Literal["CT", "MRI", "other"] | None, typer.Option(help="What the images are, if the dataset does not say.")

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ufseg.plans.fingerprint import Fingerprint
 from ufseg.plans.memory import RESIDENT_BYTES, Budget, plan_step_bytes, training_gb, weight_count
 from ufseg.plans.plan import HuWindow, Plan
-from ufseg.plans.planner import PATCHES_TO_FIT, choose_dimension, normalisations, planned_size, timely_patch
+from ufseg.plans.planner import (
+    MOST_PATCHES,
+    choose_dimension,
+    choose_steps,
+    normalisations,
+    planned_size,
+    timely_patch,
+)
 from ufseg.plans.published import Published, published_settings
 from ufseg.plans.spacing import smallest_objects, target_spacing
-from ufseg.plans.topology import COARSE, MOST_HALVINGS, SMALLEST_AXIS, total_stride
+from ufseg.plans.topology import COARSE, MOST_HALVINGS, SMALLEST_AXIS, Topology, total_stride
 from ufseg.plans.warnings import AXES, prepared_bytes
+
+BY_HAND = "set by hand, or for another memory"
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What the rules give at the plan's spacing; batch 0 if nothing fits the budget."""
+
+    topology: Topology
+    batch: int
 
 
 def explain(fp: Fingerprint, plan: Plan, budget: Budget | float | None = None) -> list[str]:
     """One sentence per decision; what else should be known of the data is said by `ufseg.plans.warnings`.
 
-    A decision that differs from what the rules give is said to be set by hand.
+    A decision that differs from what the rules give is said to be set by hand; patch, batch and levels only where the
+    budget is known, for they follow from it.
 
     Args:
         fp: what the plan was made from; channels and dimension must fit (`ufseg.plans.fit.check_fits`).
@@ -32,6 +51,9 @@ def explain(fp: Fingerprint, plan: Plan, budget: Budget | float | None = None) -
     """
     published = published_settings(fp.dataset, plan.dimension) if plan.architecture == "paper" else None
     allowed = Budget(budget) if isinstance(budget, float | int) else budget
+    rules = None
+    if allowed is not None:
+        rules = _Rules(*choose_steps(fp, plan.spacing, plan.classes, allowed, plan.architecture, published))
     return [
         _data(fp),
         *_classes(fp),
@@ -39,10 +61,10 @@ def explain(fp: Fingerprint, plan: Plan, budget: Budget | float | None = None) -
         _spacing(fp, plan, published, allowed),
         *_objects(fp, plan),
         _normalisation(fp, plan, published),
-        _network(plan),
-        _levels(plan),
-        _patch(fp, plan, published),
-        _batch(plan),
+        _network(plan, rules),
+        _levels(plan, rules),
+        _patch(fp, plan, published, rules),
+        _batch(plan, rules),
         _memory(fp, plan, allowed),
     ]
 
@@ -124,9 +146,14 @@ def _normalisation(fp: Fingerprint, plan: Plan, published: Published | None) -> 
     return "Normalisation: " + "; ".join(f"channel {n + 1} {text}" for n, text in enumerate(parts)) + "."
 
 
-def _network(plan: Plan) -> str:
+def _network(plan: Plan, rules: _Rules | None) -> str:
     features = "-".join(map(str, plan.features))
     weights = f"{weight_count(plan) / 1e6:.1f} million weights"
+    if rules is not None and plan.features != rules.topology.features:
+        return (
+            f"Network: {plan.architecture}, {features} features, {weights}: {BY_HAND}; the rules give "
+            f"{'-'.join(map(str, rules.topology.features))}."
+        )
     if plan.architecture == "paper":
         return f"Network: the paper's {plan.dimension}D U-Net, {features} features, {weights}."
     return (
@@ -135,9 +162,14 @@ def _network(plan: Plan) -> str:
     )
 
 
-def _levels(plan: Plan) -> str:
+def _levels(plan: Plan, rules: _Rules | None) -> str:
     bottom = [p // t for p, t in zip(plan.patch_size, total_stride(plan.strides), strict=True)]
     text = f"Levels: {len(plan.features)}, down to {times(bottom)} positions"
+    if rules is not None and (plan.strides, plan.kernel_sizes) != (rules.topology.strides, rules.topology.kernel_sizes):
+        return (
+            f"{text}: {BY_HAND}; the rules give strides {', '.join(map(times, rules.topology.strides))} and kernels "
+            f"{', '.join(map(times, rules.topology.kernel_sizes))}."
+        )
     if plan.architecture == "paper":
         return text + ", each half of the one above, as published."
     text += f"; an axis is halved while {SMALLEST_AXIS} positions remain, at most {MOST_HALVINGS[plan.dimension]} times"
@@ -156,10 +188,12 @@ def _levels(plan: Plan) -> str:
     return text + "".join(f"; {w}" for w in waiting) + "."
 
 
-def _patch(fp: Fingerprint, plan: Plan, published: Published | None) -> str:
+def _patch(fp: Fingerprint, plan: Plan, published: Published | None, rules: _Rules | None) -> str:
     start = planned_size(fp, plan.dimension, plan.spacing, published)
     extent = [p * s for p, s in zip(plan.patch_size, plan.spacing, strict=True)]
     text = f"Patch {times(plan.patch_size)} voxels ({times(extent)} mm): "
+    if rules is not None and plan.patch_size != rules.topology.patch_size:
+        return text + f"{BY_HAND}; the rules give {times(rules.topology.patch_size)}."
     whole = f"the size published for {published.name}" if published else "the median case at this spacing"
     total = times(total_stride(plan.strides))
     if all(p >= s for p, s in zip(plan.patch_size, start, strict=True)):
@@ -171,10 +205,13 @@ def _patch(fp: Fingerprint, plan: Plan, published: Published | None) -> str:
     )
 
 
-def _batch(plan: Plan) -> str:
+def _batch(plan: Plan, rules: _Rules | None) -> str:
+    if rules is not None and plan.batch_size != rules.batch:
+        wanted = f"the rules give {rules.batch}" if rules.batch else "not even the smallest patches fit the budget"
+        return f"Batch {plan.batch_size}: {BY_HAND}; {wanted}."
     if plan.architecture == "paper":
         return f"Batch {plan.batch_size}: as published."
-    if plan.batch_size == PATCHES_TO_FIT:
+    if plan.batch_size == MOST_PATCHES[plan.dimension]:
         return f"Batch {plan.batch_size}: in limited time, more steps teach more than larger batches."
     return f"Batch {plan.batch_size}: as many patches as the budget holds."
 
@@ -185,7 +222,7 @@ def _memory(fp: Fingerprint, plan: Plan, budget: Budget | None) -> str:
         f"({RESIDENT_BYTES / 1e9:.1f} GB) {training_gb(plan):.2f} GB"
     )
     if budget is not None:
-        text += f" of the {budget.gb:g} GB allowed"
+        text += f"{', more than' if training_gb(plan) > budget.gb else ' of'} the {budget.gb:g} GB allowed"
         if budget.voxels is not None:
             text += f" (and at most {budget.voxels} voxels a step: on a CPU time is scarcer than memory)"
     return f"{text}; the prepared cases make up {prepared_bytes(fp, plan) / 1e9:.2g} GB more."

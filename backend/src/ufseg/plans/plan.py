@@ -15,13 +15,19 @@ from ufseg.errors import PlanError
 class HuWindow(BaseModel):
     """CT: clip to [low, high] HU, subtract mean, divide by std (of the clipped foreground)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["hu-window"] = "hu-window"
     low: float
     high: float
     mean: float
     std: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low:g} lies above high {self.high:g}; exchange them")
+        return self
 
 
 class ZScore(BaseModel):
@@ -65,7 +71,7 @@ class Plan(BaseModel):
             Focal loss was published with: 5 levels, all kernels 3, each level half of the one above.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     version: Literal[1] = 1
     dimension: Literal[2, 3]
@@ -129,6 +135,8 @@ class Plan(BaseModel):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise PlanError(f"There is no plan {path}. Check the path.") from error
+        except UnicodeDecodeError as error:
+            raise PlanError(f"The plan {path} cannot be used: it is no text in UTF-8. Save it as such.") from error
         except ValidationError as error:
             reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'plan'}: {e['msg']}" for e in error.errors())
             raise PlanError(f"The plan {path} cannot be used: {reasons}. Correct it.") from error

@@ -74,25 +74,15 @@ def make_plan(
     published = published_settings(fp.dataset, dimension) if architecture == "paper" else None
     budget = memory_gb if isinstance(memory_gb, Budget) else Budget(memory_gb)
     spacing = target_spacing(fp, dimension, published, timely_patch(budget, architecture)).values
-    size = planned_size(fp, dimension, spacing, published)
     outputs = len(classes.entries) + 1
-
-    def needed(topology: Topology, batch: int) -> float:
-        return (RESIDENT_BYTES + step_bytes(architecture, topology, batch, outputs)) / 1e9
-
-    def fits(topology: Topology, batch: int = PATCHES_TO_FIT) -> bool:
-        voxels = batch * math.prod(topology.patch_size)
-        return needed(topology, batch) <= budget.gb and voxels <= (budget.voxels or voxels)
-
-    topology = choose_topology(architecture, size, spacing, fits)
-    if not fits(topology):
+    topology, batch = choose_steps(fp, spacing, outputs, budget, architecture, published)
+    if not batch:
+        needed = _needed(architecture, topology, PATCHES_TO_FIT, outputs)
         raise PlanError(
             f"Even the smallest patch, {' × '.join(map(str, topology.patch_size))} voxels, needs "
-            f"{needed(topology, PATCHES_TO_FIT):.2f} GB with the program itself; {budget.gb:g} GB were given. "
+            f"{needed:.2f} GB with the program itself; {budget.gb:g} GB were given. "
             "Allow more memory."
         )
-    most = PATCHES_TO_FIT if architecture == "paper" else MOST_PATCHES[dimension]
-    batch = max(b for b in range(PATCHES_TO_FIT, most + 1) if fits(topology, b))
     return Plan(
         dimension=dimension,
         modality=fp.modality,
@@ -106,6 +96,30 @@ def make_plan(
         classes=outputs,
         architecture=architecture,
     )
+
+
+def choose_steps(
+    fp: Fingerprint,
+    spacing: tuple[float, ...],
+    outputs: int,
+    budget: Budget,
+    architecture: Architecture,
+    published: Published | None,
+) -> tuple[Topology, int]:
+    """Patch and levels at a spacing, and the patches of a step; 0 if not even the smallest ones fit the budget."""
+    dimension: Literal[2, 3] = 2 if len(spacing) == 2 else 3
+
+    def fits(topology: Topology, batch: int = PATCHES_TO_FIT) -> bool:
+        voxels = batch * math.prod(topology.patch_size)
+        return _needed(architecture, topology, batch, outputs) <= budget.gb and voxels <= (budget.voxels or voxels)
+
+    topology = choose_topology(architecture, planned_size(fp, dimension, spacing, published), spacing, fits)
+    most = PATCHES_TO_FIT if architecture == "paper" else MOST_PATCHES[dimension]
+    return topology, max((b for b in range(PATCHES_TO_FIT, most + 1) if fits(topology, b)), default=0)
+
+
+def _needed(architecture: Architecture, topology: Topology, batch: int, outputs: int) -> float:
+    return (RESIDENT_BYTES + step_bytes(architecture, topology, batch, outputs)) / 1e9
 
 
 def timely_patch(budget: Budget | None, architecture: Architecture) -> int | None:
