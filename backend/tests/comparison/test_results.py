@@ -102,6 +102,18 @@ def test_words_of_no_difference(make_request: Make, make_run: Make) -> None:
     assert "less than 0.001 lower" in text
 
 
+def test_words_of_cases_too_few_for_any_significance(make_request: Make, make_run: Make) -> None:
+    texts = []
+    for count in (5, 6):
+        request = make_request(["dice", OURS], CASES[:count], ("a",), seeds=1)
+        scores = {case: {"a": 0.5 + 0.01 * n} for n, case in enumerate(CASES[:count])}
+        better = {case: {"a": of["a"] + 0.1 + 0.001 * n} for n, (case, of) in enumerate(scores.items())}
+        texts.append(paragraph(make_results(request, [make_run("dice", 0, scores), make_run(OURS, 0, better)])))
+    assert "From 5 cases no paired test of 1 can become significant after correction." in texts[0]
+    assert "can become significant" not in texts[1]
+    assert "it is significantly better than dice" in texts[1]
+
+
 def test_a_loss_that_never_trained_is_told_and_left_out(make_request: Make, make_run: Make) -> None:
     request = make_request(["dice", OURS], CASES, seeds=2)
     fine = {c: {"a": 0.4} for c in CASES}

@@ -255,8 +255,8 @@ def split(
     training = [c for c in labelled if c.subject not in chosen]
     if not training or not held_out:
         (say or _say)(
-            f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'} are too few to hold any out: the model is not "
-            "scored. Use ufseg evaluate on other cases."
+            f"{'1 subject is' if len(subjects) == 1 else f'{len(subjects)} subjects are'} too few to hold any out: the "
+            "model is not scored. Use ufseg evaluate on other cases."
         )
         return labelled, []
     return training, held_out

@@ -81,8 +81,15 @@ def _significance(ordered: Sequence[Row], own: Row, results: Results) -> list[st
     told = f"it is significantly {' and '.join(parts)}" if parts else "it differs significantly from none of the others"
     remaining = f", and not told apart from {counted(open_, 'other')}" if parts and open_ else ""
     unpaired = sum(_significant(r.rank_sum_holm) for r in others)
+    cases = own.over_cases.n
+    few = []
+    if 2.0 ** (1 - cases) * len(others) >= LEVEL:  # even if all cases agree
+        few = [
+            f"From {counted(cases, 'case')} no paired test of {len(others)} can become significant after correction."
+        ]
     return [
         f"Paired by case (signed-rank, Holm-corrected) {told}{remaining}.",
+        *few,
         f"The paper's unpaired rank-sum test (Holm-corrected) finds {unpaired} of {counted(len(others), 'difference')} "
         "significant.",
     ]

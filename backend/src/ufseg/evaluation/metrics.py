@@ -20,8 +20,8 @@ EMPTY_RULES: tuple[str, ...] = (
     "A class that neither the prediction nor the reference of a case holds is not counted in that case.",
     "A class that only one of them holds gets the worst value: 0 for DSC, IoU, precision, recall and surface Dice, "
     "and the diagonal of the image for HD95.",
-    "A volume difference in ml is what it is when one of them is empty; a relative one is not counted where the "
-    "reference is empty, for nothing can be relative to nothing.",
+    "A volume difference in ml (of 2D images an area, in cm²) is what it is when one of them is empty; a relative one "
+    "is not counted where the reference is empty, for nothing can be relative to nothing.",
     "Two predictions compared with each other: where one is not counted because it rightly found nothing and the "
     "other invented the class, the former gets the best value.",
 )
