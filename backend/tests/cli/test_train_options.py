@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 import typer
 
 from ufseg.cli.console import parse_numbers
@@ -21,7 +22,7 @@ from ufseg.plans.plan import Plan
 from .conftest import Run
 
 
-def test_split_plan_loss_option_schedule_and_a_corrupt_case(
+def test_split_plan_loss_option_schedule_a_corrupt_case_and_a_constant_one(
     ufseg: Run, phantom: Path, model: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
@@ -29,6 +30,7 @@ def test_split_plan_loss_option_schedule_and_a_corrupt_case(
     images = sorted((data / "images").iterdir())
     names = [p.name.split(".")[0] for p in images]
     images[0].write_bytes(images[0].read_bytes()[:400])
+    sitk.WriteImage(sitk.ReadImage(images[1]) * 0, images[1])
     split = tmp_path / "split.json"
     split.write_text(json.dumps({"train": names[:4], "val": names[4:5]}), encoding="utf-8")
     plan = read_description(model).plan.model_copy(update={"batch_size": 1})
@@ -41,7 +43,8 @@ def test_split_plan_loss_option_schedule_and_a_corrupt_case(
     assert names[0] in refused.stderr
     done = ufseg(*arguments, "--skip-unreadable")
     assert done.returncode == 0, done.stderr
-    assert f"Case {names[0]} was left out" in done.stderr
+    assert done.stderr.count(f"Case {names[0]} was left out") == 1
+    assert f"1 of 3 images is constant ({names[1]})" in done.stderr
     assert "Expected: at most about" in done.stdout
     assert "Dice on 1 held-out case" in done.stdout or "mean\t" in done.stdout
     description = read_description(tmp_path / "model")

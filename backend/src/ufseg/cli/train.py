@@ -62,7 +62,7 @@ def train(
     modality: Annotated[
         Literal["CT", "MRI", "other"] | None, typer.Option(help="What the images are, if the dataset does not say.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT's last checkpoint.")] = False,
     task: Annotated[str | None, typer.Option(help="Train this task of the workspace instead.")] = None,
     workspace: WorkspaceOption = default_workspace(),  # noqa: B008

@@ -35,6 +35,7 @@ from ufseg.plans.fit import check_fits
 from ufseg.plans.memory import DEFAULT_BUDGETS, Budget
 from ufseg.plans.plan import PATIENT_AXES, PatientAxis, Plan
 from ufseg.plans.planner import make_plan
+from ufseg.plans.warnings import plan_warnings
 from ufseg.progress import CancelCheck, ProgressCallback, raise_if_cancelled
 from ufseg.training.prepare import prepare_cases, with_unknown_background
 from ufseg.training.ranks import Ranks
@@ -209,17 +210,18 @@ def _mirror_probabilities(mirror: Sequence[PatientAxis]) -> tuple[float, float, 
 
 
 class _Planned(BaseModel):
-    """The plan, and the cases that cannot be read: id → why."""
+    """The plan, the cases that cannot be read (id → why), and what should be known of the others."""
 
     plan: Plan
     unreadable: dict[str, str] = {}
+    warnings: list[str] = []
 
     def of(self, cases: Sequence[CaseFiles]) -> list[CaseFiles]:
         return [case for case in cases if case.id not in self.unreadable]
 
     @property
     def notes(self) -> list[str]:
-        return [f"Case {name} was left out: {reason}" for name, reason in self.unreadable.items()]
+        return [*(f"Case {name} was left out: {reason}" for name, reason in self.unreadable.items()), *self.warnings]
 
 
 def _shared_plan(
@@ -255,10 +257,12 @@ def _make_plan(
         unreadable |= _unreadable(spec.validation, spec, cancelled)
     if spec.plan is not None:
         check_fits(spec.plan, found, spec.classes)
-        return _Planned(plan=spec.plan, unreadable=unreadable)
-    budget = PLAN_GB[device.kind] if spec.memory_gb is None else Budget(spec.memory_gb)
-    plan = make_plan(found, spec.classes, budget, spec.dimension, spec.architecture)
-    return _Planned(plan=plan, unreadable=unreadable)
+        plan = spec.plan
+    else:
+        budget = PLAN_GB[device.kind] if spec.memory_gb is None else Budget(spec.memory_gb)
+        plan = make_plan(found, spec.classes, budget, spec.dimension, spec.architecture)
+    read = found.model_copy(update={"skipped": ()})  # those left out are named already
+    return _Planned(plan=plan, unreadable=unreadable, warnings=plan_warnings(read, plan))
 
 
 def _unreadable(cases: Sequence[CaseFiles], spec: TrainingSpec, cancelled: CancelCheck) -> dict[str, str]:
