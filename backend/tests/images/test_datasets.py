@@ -143,6 +143,26 @@ def test_decathlon_lists_a_missing_file(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"training": 5}, r"'training' in .*dataset\.json is 5; it must be the list of cases"),
+        ({"test": 7}, "'test' in .* is 7"),
+        ({"test": [{"file": "t1.nii.gz"}]}, "An entry of 'test' .* each names an image"),
+        ({"training": [{"image": "c1.nii.gz"}]}, "An entry of 'training' .* each needs 'image' and 'label'"),
+    ],
+)
+def test_decathlon_descriptions_that_list_no_cases(tmp_path: Path, change: dict[str, Any], match: str) -> None:
+    with pytest.raises(DatasetError, match=match):
+        read_dataset(msd(tmp_path, **change))
+
+
+@pytest.mark.parametrize(("named", "names"), [(["T1"], ["T1"]), ("T1", ["T1"]), (5, ["5"])])
+def test_channels_of_a_plain_folder_may_be_a_list_or_a_name(plain: Path, named: object, names: list[str]) -> None:
+    describe(plain, channel_names=named, labels={"a": 1, "b": 2, "c": 3})
+    assert read_dataset(plain).channel_names == names
+
+
 def test_nnunet_1_lists_cases_without_their_channel_suffix(tmp_path: Path) -> None:
     msd(tmp_path, modality={"0": "T1", "1": "T2"})
     for name in ("imagesTr/c1", "imagesTr/c2", "imagesTs/t1"):

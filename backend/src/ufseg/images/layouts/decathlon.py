@@ -22,7 +22,7 @@ def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
     """The dataset; raises DatasetError."""
     channels = in_order(mapping(description, "modality", folder))
     cases = []
-    for entry in description["training"]:
+    for entry in _listed(description, "training", folder):
         if not isinstance(entry, Mapping) or "image" not in entry or "label" not in entry:
             raise DatasetError(
                 f"An entry of 'training' in {folder / 'dataset.json'} is {entry!r}; each needs 'image' and 'label'. "
@@ -30,9 +30,13 @@ def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
             )
         cases.append(_listed_case(folder, str(entry["image"]), folder / str(entry["label"]), len(channels)))
     test = []
-    for entry in description.get("test", []):
-        image = entry["image"] if isinstance(entry, Mapping) else entry
-        test.append(_listed_case(folder, str(image), None, len(channels)))
+    for entry in _listed(description, "test", folder):
+        image = entry.get("image") if isinstance(entry, Mapping) else entry
+        if not isinstance(image, str):
+            raise DatasetError(
+                f"An entry of 'test' in {folder / 'dataset.json'} is {entry!r}; each names an image. Correct the file."
+            )
+        test.append(_listed_case(folder, image, None, len(channels)))
     return Dataset(
         name=str(description.get("name", folder.name)),
         classes=named_classes(mapping(description, "labels", folder), folder),
@@ -41,6 +45,16 @@ def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
         cases=sorted(cases, key=lambda c: c.id),
         test=sorted(test, key=lambda c: c.id),
     )
+
+
+def _listed(description: Mapping[str, Any], key: str, folder: Path) -> list[Any]:
+    """The list under `key`, empty without one; raises DatasetError if it is something else."""
+    entries = description.get(key, [])
+    if not isinstance(entries, list):
+        raise DatasetError(
+            f"{key!r} in {folder / 'dataset.json'} is {entries!r}; it must be the list of cases. Correct the file."
+        )
+    return entries
 
 
 def _listed_case(folder: Path, image: str, label: Path | None, channels: int) -> CaseFiles:

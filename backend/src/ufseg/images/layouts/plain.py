@@ -41,7 +41,9 @@ def read(folder: Path, description: Mapping[str, Any]) -> Dataset:
         )
     count = max(len(c.images) for c in cases)
     declared = description.get("channel_names") or description.get("modality") or {}
-    channels = in_order({"0": declared} if isinstance(declared, str) else declared)
+    if isinstance(declared, list):
+        declared = {str(number): name for number, name in enumerate(declared)}
+    channels = in_order(declared if isinstance(declared, Mapping) else {"0": declared})
     modality = modality_of(channels) if channels else None
     if len(channels) != count:
         channels = [f"channel {i}" for i in range(1, count + 1)] if count > 1 else ["image"]
