@@ -13,7 +13,8 @@ from ufseg.progress import Progress
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), ("2 min", 120), (" 10s", 10)]
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), ("2d", 172800), ("2 min", 120), (" 10s", 10)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds

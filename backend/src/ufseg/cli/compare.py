@@ -26,7 +26,7 @@ def compare_losses(
         ),
     ] = "all",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each loss.")] = 2,
-    budget: Annotated[str | None, typer.Option(help="Time of each training: 60s, 5m, 1h; 60s if left out.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time of each training: 60s, 5m, 1h, 2d; 60s if left out.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Train so many epochs instead.")] = None,
     split: Annotated[
         Path | None,

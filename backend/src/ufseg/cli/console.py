@@ -90,11 +90,11 @@ def errors_in_words() -> Iterator[None]:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of ``90``, ``90s``, ``5m`` or ``1.5h``; raises typer.BadParameter otherwise."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", text)
-    seconds = float(match[1]) * {"h": 3600, "m": 60, "min": 60}.get(match[2] or "s", 1) if match else 0.0
+    """Seconds of ``90``, ``90s``, ``5m``, ``1.5h`` or ``2d``; raises typer.BadParameter otherwise."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d)?\s*", text)
+    seconds = float(match[1]) * {"d": 86400, "h": 3600, "m": 60, "min": 60}.get(match[2] or "s", 1) if match else 0.0
     if seconds <= 0:
-        raise typer.BadParameter(f"{text!r} is no duration above 0; write 90s, 5m or 1.5h.")
+        raise typer.BadParameter(f"{text!r} is no duration above 0; write 90s, 5m, 1.5h or 2d.")
     return seconds
 
 

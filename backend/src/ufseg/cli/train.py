@@ -20,7 +20,7 @@ def train(
         typer.Argument(help="Folder with images/ and labels/, with a dataset.json, or of another known layout."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the model.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Training time: 90s, 5m, 1h; 5m if left out.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Training time: 90s, 5m, 1h, 2d; 5m if left out.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Train so many epochs instead.")] = None,
     loss: Annotated[str, typer.Option(help="A name of ufseg.losses.names().")] = "asymmetric-unified-focal",
     loss_option: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,9 +140,14 @@ def _train(wanted: FolderTraining, found: Dataset, hardware: Device, ranks: Rank
     processes = f", {ranks.count} processes" if ranks.count > 1 else ""
     _print(f"{len(spec.training)} training and {len(spec.validation)} held-out cases on {hardware.name}{processes}.")
 
-    def before(plan: Plan, settings: TrainingSettings, steps_per_epoch: int) -> None:
+    said = {hardware.note}
+
+    def before(plan: Plan, settings: TrainingSettings, steps_per_epoch: int, notes: Sequence[str]) -> None:
         from ufseg.training.estimate import estimate
 
+        for note in notes:
+            say(note)
+        said.update(notes)
         if ranks.count == 1:  # the others would wait for it
             _print(estimate(plan, settings, hardware, steps_per_epoch))
 
@@ -167,7 +172,7 @@ def _train(wanted: FolderTraining, found: Dataset, hardware: Device, ranks: Rank
     wanted.checkpoint.unlink(missing_ok=True)
     write_curve(outcome.history, wanted.output / CURVE_FILE)
     for note in outcome.notes:
-        if note != hardware.note:
+        if note not in said:
             say(note)
     summary = summarise(outcome.candidate_scores)
     if summary.mean is not None:

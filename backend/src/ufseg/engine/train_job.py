@@ -63,7 +63,7 @@ def run_training(
     cancelled: CancelCheck,
     *,
     ranks: Ranks | None = None,
-    before_training: Callable[[Plan, TrainingSettings, int], None] | None = None,
+    before_training: Callable[[Plan, TrainingSettings, int, Sequence[str]], None] | None = None,
 ) -> TrainingOutcome:
     """Prepare the cases, train, and score the new model beside the one in use.
 
@@ -76,7 +76,7 @@ def run_training(
         progress: told where it is.
         cancelled: asked between cases and steps.
         ranks: the processes that train together; only the first plans, writes and scores.
-        before_training: told plan, settings and steps of an epoch when everything is ready.
+        before_training: told plan, settings, steps of an epoch, and what is notable in the data, once all is ready.
 
     Raises:
         UfsegError: cases cannot be used, memory or disk do not suffice, or the job was cancelled.
@@ -106,7 +106,7 @@ def run_training(
     prepared_at = time.monotonic()
     learned = [case for case in prepared if not is_among(case.id, watched)]
     if before_training is not None:
-        before_training(plan, settings, steps_per_epoch(learned, plan, ranks.count))
+        before_training(plan, settings, steps_per_epoch(learned, plan, ranks.count), planned.notes)
 
     result = train(
         learned,
