@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ufseg.engine.specs import RunMessage, ServiceMessage
 from ufseg.engine.worker_process import WorkerProcess
 
 COMMAND = [sys.executable, "-m", "ufseg.engine.worker", "--kind", "prediction"]
@@ -94,3 +98,19 @@ def test_a_device_that_does_not_work_fails_the_job_with_the_reason(tmp_path_fact
         assert job.error.type == "DeviceError"
         assert "warp" in job.error.message
         assert engine.device == {"name": "warp", "kind": "unavailable", "note": job.error.message}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGSTOP")
+def test_a_worker_that_hangs_holds_nobody_who_gives_it_a_large_specification(tmp_path: Path) -> None:
+    worker = WorkerProcess("training", "cpu", 0, tmp_path / "worker.log")
+    os.kill(worker.pid, signal.SIGSTOP)
+    beyond_a_pipe = {"training": ["x" * 100] * 20_000}
+    sending = threading.Thread(
+        target=worker.send, args=[ServiceMessage(run=RunMessage(job="j", kind="training", spec=beyond_a_pipe))]
+    )
+    sending.start()
+    sending.join(10)
+    held = sending.is_alive()
+    worker.kill()
+    assert not held
+    assert not worker.alive()

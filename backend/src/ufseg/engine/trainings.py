@@ -218,15 +218,17 @@ class Training:
 
     def _files(self, revisions: Sequence[str]) -> tuple[CaseFiles, ...]:
         workspace = self._workspace
+        # All at once: no cancel is heeded meanwhile, and there may be a thousand.
+        cases = {case.id: case for case in workspace.cases.of_task(self._job.task)}
         files = []
         for revision in map(workspace.revisions.get, revisions):
-            case = workspace.cases.get(revision.case)
+            case = cases[revision.case]
             files.append(
                 CaseFiles(
                     id=case.id,
                     subject=case.id,  # who it is does not concern the worker
-                    images=tuple(workspace.files.path(sha) for sha in case.images),
-                    label=workspace.files.path(revision.label),
+                    images=tuple(map(workspace.store.path, case.images)),
+                    label=workspace.store.path(revision.label),
                     region=revision.region,
                     classes=tuple(revision.classes),
                 )

@@ -66,7 +66,9 @@ class WorkerProcess:
         self._started = started
         self._dismissed = False
         self._messages: queue.Queue[WorkerMessage | None] = queue.Queue()
+        self._unsent: queue.Queue[ServiceMessage | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True, name="worker-messages").start()
+        threading.Thread(target=self._write, daemon=True, name="worker-orders").start()
 
     @property
     def pid(self) -> int:
@@ -79,12 +81,8 @@ class WorkerProcess:
         return time.monotonic() - self._started
 
     def send(self, message: ServiceMessage) -> None:
-        """Give the worker a message; if it is dead, `receive` will tell."""
-        if self._process.stdin is None:
-            return
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(message.model_dump_json(exclude_none=True).encode() + b"\n")
-            self._process.stdin.flush()
+        """Give the worker a message, without waiting for it to listen; if it is dead, `receive` will tell."""
+        self._unsent.put(message)
 
     def receive(self, timeout: float) -> WorkerMessage | None:
         """The next message; None once the worker has ended.
@@ -122,9 +120,7 @@ class WorkerProcess:
         """Close its stdin, which ends it; kill it after `grace` seconds."""
         if self._dismissed:
             return
-        if self._process.stdin is not None:
-            with suppress(BrokenPipeError):  # it has ended already
-                self._process.stdin.close()
+        self._unsent.put(None)
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
@@ -161,4 +157,13 @@ class WorkerProcess:
                 except ValidationError:
                     _log.error("the worker %s sent a line that is no message: %r", self.pid, line[:200])
         self._messages.put(None)
+        self._unsent.put(None)
         self._process.wait()  # nobody else waits for one that was dismissed
+
+    def _write(self) -> None:
+        # The specification of a large training does not fit into a pipe: one that hangs would hold whoever writes it.
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError), self._process.stdin as orders:  # it has ended already
+                while (message := self._unsent.get()) is not None:
+                    orders.write(message.model_dump_json(exclude_none=True).encode() + b"\n")
+                    orders.flush()
