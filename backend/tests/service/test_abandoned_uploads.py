@@ -18,6 +18,7 @@ from ufseg.service.resuming import ABANDONED_SECONDS, Resumable, UploadRequest, 
 from ufseg.service.run import clean_up
 from ufseg.service.uploads import Uploads
 from ufseg.workspace import Workspace
+from ufseg.workspace.retention import remove_derived
 
 
 @pytest.fixture
@@ -58,6 +59,9 @@ def test_only_what_nobody_added_to_for_an_hour(workspace: Workspace, resumable: 
     assert {resumable.state(upload.id).offset for upload in (paused, fresh)} == {0}
     assert resumable.state(begun_long_ago.id).offset == 6
     assert other.exists(), "what others write is theirs"
+    remove_derived(workspace)  # as a service does that starts
+    assert resumable.state(begun_long_ago.id).offset == 6, "begun long ago, but added to since"
+    assert not other.exists()
 
 
 def test_not_one_that_somebody_is_adding_to(workspace: Workspace, resumable: Resumable) -> None:

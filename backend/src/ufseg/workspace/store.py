@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,13 +84,19 @@ class ContentStore:
         require_free(self._folder, size + _HEADER_BYTES)
 
     def discard_unfinished(self) -> None:
-        """Remove what ended processes left half written: another one, such as an import, may be writing right now."""
-        for path in self._incoming.iterdir():
-            try:
-                age = time.time() - path.lstat().st_mtime
-            except FileNotFoundError:  # its writer has just finished it
-                continue
-            if age > _ABANDONED_SECONDS:
+        """Remove what ended processes left half written: another one, such as an import, may be writing right now.
+
+        Files whose names agree up to the first dot belong together: the one written last says how old all of them are.
+        """
+        written: dict[str, float] = {}
+        paths = list(self._incoming.iterdir())
+        for path in paths:
+            with suppress(FileNotFoundError):  # its writer has just finished it
+                name = path.name.partition(".")[0]
+                written[name] = max(written.get(name, 0.0), path.lstat().st_mtime)
+        before = time.time() - _ABANDONED_SECONDS
+        for path in paths:
+            if written.get(path.name.partition(".")[0], before) < before:
                 if path.is_dir() and not path.is_symlink():  # of a backup or repair that was killed
                     shutil.rmtree(path, ignore_errors=True)
                 else:
