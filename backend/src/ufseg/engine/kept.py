@@ -8,11 +8,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from ufseg.engine.specs import TrainingOutcome
+from ufseg.evaluation.rule import GateRule
 from ufseg.images.class_table import ClassEntry
 from ufseg.networks.model_folder import write_atomic
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _CHOICE_FILE = "choice.json"
+_OUTCOME_FILE = "outcome.json"
 
 
 class TrainingChoice(BaseModel):
@@ -22,6 +25,7 @@ class TrainingChoice(BaseModel):
         promoted: id of the version in use, None if there was none.
         continued: whether training starts from the weights of a version: `initial`, or else the one in use.
         initial: id of another version than the one in use to start from.
+        rule: by which the gate will judge; None of a training that was begun before this was kept.
         training, validation: ids of the label revisions.
         classes: of the task.
         new_cases: ids of the cases whose newest label the promoted version has not seen.
@@ -38,6 +42,7 @@ class TrainingChoice(BaseModel):
     new_cases: tuple[str, ...]
     notes: tuple[str, ...]
     initial: str | None = None
+    rule: GateRule | None = None
 
 
 def read_choice(folder: Path) -> TrainingChoice | None:
@@ -51,6 +56,19 @@ def read_choice(folder: Path) -> TrainingChoice | None:
 def write_choice(folder: Path, choice: TrainingChoice) -> None:
     """Keep it; may raise OSError."""
     write_atomic(folder / _CHOICE_FILE, choice.model_dump_json(indent=2).encode())
+
+
+def read_outcome(folder: Path) -> TrainingOutcome | None:
+    """What the version was judged by that the training of this folder has kept; None without one."""
+    try:
+        return TrainingOutcome.model_validate_json((folder / _OUTCOME_FILE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def write_outcome(folder: Path, outcome: TrainingOutcome) -> None:
+    """Keep it; may raise OSError."""
+    write_atomic(folder / _OUTCOME_FILE, outcome.model_dump_json().encode())
 
 
 def checkpoint_step(folder: Path) -> int | None:

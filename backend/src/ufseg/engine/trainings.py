@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ufseg.engine.kept import CHECKPOINT_FILE, TrainingChoice, checkpoint_step, read_choice, write_choice
+from ufseg.engine.kept import (
+    CHECKPOINT_FILE,
+    TrainingChoice,
+    checkpoint_step,
+    read_choice,
+    read_outcome,
+    write_choice,
+    write_outcome,
+)
 from ufseg.engine.requests import TrainingRequest
 from ufseg.engine.specs import TrainingOutcome, TrainingSpec
 from ufseg.errors import ConflictError, InputError
@@ -15,12 +23,10 @@ from ufseg.images.case_files import CaseFiles
 from ufseg.images.class_table import ClassTable
 from ufseg.networks.model_folder import DESCRIPTION_FILE, WEIGHTS_FILE, read_description
 from ufseg.workspace import audit
+from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.models import NewVersion
 from ufseg.workspace.records import Job, LabelRevision, ModelVersion, Scores, Task, VersionScores
 from ufseg.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from ufseg.evaluation.gate import GateDecision
 
 
 CHECKPOINT_SECONDS = 10.0
@@ -119,21 +125,20 @@ class Training:
         Raises:
             StorageError: the disk is full; no version is kept then.
         """
-        from ufseg.evaluation.gate import decide  # brings scipy, which would double the service's start
-
         found = TrainingOutcome.model_validate(outcome)
         choice = self._begun()
-        decision = decide(
-            found.promoted_scores,
-            found.candidate_scores,
-            self._workspace.gate_rules.of_task(self._job.task),
-            promoted_surface=found.promoted_surface,
-            candidate_surface=found.candidate_surface,
-        )
-        # A service that died right after it had kept the version must not keep it twice.
-        version, promoted = self._workspace.models.of_job(self._job.id) or self._keep(choice, found, decision)
+        kept = self._workspace.models.of_job(self._job.id)
+        if kept is None:
+            with storage_errors(self._workspace.folder):
+                write_outcome(self._folder, found)
+            version, promoted = self._keep(choice, found)
+        else:
+            # A service that died right after it had kept the version must not keep it twice, and must not tell other
+            # scores than those it was judged by.
+            version, promoted = kept
+            found = read_outcome(self._folder) or found
         notes = [*choice.notes, *found.notes]
-        if decision.outcome == "promote" and not promoted:
+        if version.gate is not None and version.gate["outcome"] == "promote" and not promoted:
             notes.append(
                 "While this training ran, another version was put into use, with which this one was not compared. "
                 "It is kept as a candidate; promote it yourself if it is better."
@@ -145,15 +150,24 @@ class Training:
             "gate": version.gate,
             "case_scores": {"candidate": found.candidate_scores, "promoted": found.promoted_scores},
             "case_surface_scores": {"candidate": found.candidate_surface, "promoted": found.promoted_surface},
+            "compared_with": choice.promoted,
+            "validation_revisions": list(choice.validation),
             "history": found.history,
             "seconds": found.seconds,
             "continued": found.continued,
             "notes": notes,
         }
 
-    def _keep(
-        self, choice: TrainingChoice, found: TrainingOutcome, decision: GateDecision
-    ) -> tuple[ModelVersion, bool]:
+    def _keep(self, choice: TrainingChoice, found: TrainingOutcome) -> tuple[ModelVersion, bool]:
+        from ufseg.evaluation.gate import decide  # brings scipy, which would double the service's start
+
+        decision = decide(
+            found.promoted_scores,
+            found.candidate_scores,
+            choice.rule or self._workspace.gate_rules.of_task(self._job.task),
+            promoted_surface=found.promoted_surface,
+            candidate_surface=found.candidate_surface,
+        )
         description = read_description(self._model)
         store = self._workspace.store
         new = NewVersion(
@@ -198,6 +212,7 @@ class Training:
             new_cases=_new_cases(revisions, base),
             notes=tuple(self._notes),
             initial=named.id if continued and named is not None else None,
+            rule=workspace.gate_rules.of_task(task.id),
         )
         # A checkpoint without its choice belongs to nothing.
         (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)

@@ -31,7 +31,7 @@ class GateRules:
             return [_record(row) for row in _log(session, task_id)]
 
     def change(self, task_id: str, rule: GateRule, author: str, note: str = "") -> GateRuleChange:
-        """Let another rule count from the next decision on; decisions taken before stay as they are.
+        """Let another rule count for trainings that begin from now on; those under way are judged by the one before.
 
         Raises:
             NotFoundError: no such task.
