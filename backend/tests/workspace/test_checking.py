@@ -8,7 +8,9 @@ from whole_workspace import fill_with_everything, flip_a_bit, records, stored, u
 
 from ufseg.errors import StorageError
 from ufseg.workspace import Workspace, protection
+from ufseg.workspace.backup import back_up
 from ufseg.workspace.checking import check_folder, check_workspace
+from ufseg.workspace.repairing import repair_folder
 
 
 def test_a_whole_workspace_has_nothing_wrong(workspace: Workspace) -> None:
@@ -71,6 +73,11 @@ def test_lost_protection_is_found(workspace: Workspace) -> None:
         ("UPDATE model_versions SET trained_on = '[\"nobody\"]'", "revisions that are missing: nobody"),
         ("UPDATE model_versions SET plan = '{}'", "cannot be read"),
         ('UPDATE jobs SET result = \'{"label": "nowhere"}\'', "names the file nowhere"),
+        ("DELETE FROM classes WHERE value = 3", "has classes that its task"),
+        ("UPDATE classes SET value = 4 WHERE value = 3", "'lesion' = 3"),
+        ("DELETE FROM jobs", "entries of the table jobs"),
+        ("DELETE FROM promotions WHERE id = 1", "1 entries of the table promotions"),
+        ("DELETE FROM label_revisions WHERE number = 2", "0 are there"),
     ],
 )
 def test_lost_and_unreadable_records_are_found(tmp_path: Path, statement: str, words: str) -> None:
@@ -79,6 +86,24 @@ def test_lost_and_unreadable_records_are_found(tmp_path: Path, statement: str, w
     unprotected(tmp_path, statement)
     report = check_folder(tmp_path)
     assert any(words in p.sentence for p in report.problems if p.kind == "record"), report.problems
+
+
+@pytest.mark.parametrize("table", ["workspace_identity", "alembic_version"])
+def test_a_database_that_does_not_say_what_it_is_is_said_and_mended(tmp_path: Path, table: str) -> None:
+    with Workspace(tmp_path / "workspace") as workspace:
+        fill_with_everything(workspace)
+        back_up(workspace, tmp_path / "backup")
+        before = records(workspace)
+        identity = workspace.database.workspace_id
+    unprotected(tmp_path / "workspace", f"DELETE FROM {table}")
+    (problem,) = check_folder(tmp_path / "workspace").problems
+    assert problem.kind == "database"
+    assert "workspace repair" in problem.sentence
+    report = repair_folder(tmp_path / "workspace", backup=tmp_path / "backup")
+    assert report.check.whole, report
+    with Workspace(tmp_path / "workspace") as workspace:
+        assert records(workspace) == before
+        assert workspace.database.workspace_id == identity
 
 
 def test_a_damaged_database_is_said_and_not_raised(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from raw_sql import run_sql
+from whole_workspace import fill_with_everything, unprotected
 from workspace_samples import CLASSES, add_task
 
 from ufseg.errors import ConflictError, InputError, NotFoundError, StorageError
@@ -88,6 +91,19 @@ def test_rollback_goes_back_step_by_step(workspace: Workspace, task: Task) -> No
     assert workspace.models.rollback(task.id, "no", "me").model_version == first.id
     log = workspace.models.promotions(task.id)
     assert [p.rollback for p in log] == [False, False, False, True, True, False, True]
+
+
+def test_rollback_goes_by_what_is_left_of_the_log(tmp_path: Path) -> None:
+    with Workspace(tmp_path) as workspace:
+        task = fill_with_everything(workspace)
+        first, second = workspace.models.of_task(task.id)
+        workspace.models.rollback(task.id, "worse", "me")
+    unprotected(tmp_path, "DELETE FROM promotions WHERE NOT rollback")
+    with Workspace(tmp_path) as workspace:
+        with pytest.raises(ConflictError, match="its first one is in use"):
+            workspace.models.rollback(task.id, "", "me")
+        workspace.models.promote(task.id, second.id, "after all", "me")
+        assert workspace.models.rollback(task.id, "no", "me").model_version == first.id
 
 
 def test_rollback_without_a_model_is_refused(workspace: Workspace, task: Task) -> None:

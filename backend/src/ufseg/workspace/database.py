@@ -49,7 +49,13 @@ class Database:
         with self.translated_errors():
             new = self._create_or_migrate(migrate, lost)
         with self.reading() as session:
-            self.workspace_id: str = session.execute(select(IdentityRow.id)).scalar_one()
+            found = session.scalar(select(IdentityRow.id))
+        if found is None:
+            raise StorageError(
+                f"The workspace's database {self.kind.shown} has lost its id. Restore it: 'ufseg workspace repair "
+                "--from BACKUP'."
+            )
+        self.workspace_id: str = found
         bind(folder, self.kind, self.workspace_id, new=new)
 
     @contextmanager

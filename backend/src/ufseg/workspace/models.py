@@ -176,8 +176,9 @@ class Models:
             in_use: list[str] = []
             for row in _log(session, task_id):
                 if row.rollback:
-                    in_use.pop()
-                else:
+                    del in_use[-1:]
+                # After a rollback it is there already, unless entries were lost with a damaged database.
+                if in_use[-1:] != [row.model_version]:
                     in_use.append(row.model_version)
             if len(in_use) < 2:
                 raise ConflictError(

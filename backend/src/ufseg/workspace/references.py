@@ -4,19 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ufseg.workspace.store import StoredFile
 from ufseg.workspace.tables import (
+    AuditRow,
     Base,
     CaseImageRow,
     CaseRow,
+    ClassRow,
     FileRow,
+    GateRuleRow,
     JobRow,
     ModelVersionRow,
+    PromotionRow,
     RevisionRow,
+    TaskRow,
+    TokenRow,
 )
+
+# What the audit log says was made, once for each entry.
+_MADE = {
+    "task created": TaskRow.id,
+    "case added": CaseRow.id,
+    "label submitted": RevisionRow.id,
+    "label restored": RevisionRow.id,
+    "training requested": JobRow.id,
+    "prediction requested": JobRow.id,
+    "version kept": ModelVersionRow.id,
+    "version promoted": PromotionRow.model_version,
+    "promotion rolled back": PromotionRow.model_version,
+    "gate rule changed": GateRuleRow.task,
+    "model installed": ModelVersionRow.id,
+    "token added": TokenRow.id,
+}
 
 
 def needed_files(session: Session) -> dict[StoredFile, str]:
@@ -51,6 +73,8 @@ def broken_references(session: Session) -> Iterator[str]:
     yield from _images_of_cases(session)
     yield from _holes(session, "label revisions of the case", select(RevisionRow.case, RevisionRow.number))
     yield from _holes(session, "model versions of the task", select(ModelVersionRow.task, ModelVersionRow.number))
+    yield from _lost_classes(session)
+    yield from _told_and_missing(session)
 
 
 def _broken_keys(session: Session) -> Iterator[str]:
@@ -87,3 +111,36 @@ def _holes(session: Session, what: str, numbered: object) -> Iterator[str]:
         missing = sorted(set(range(1, max(found) + 1)) - set(found))
         if missing:
             yield f"Of the {what} {owner} these numbers are missing: {', '.join(map(str, missing))}."
+
+
+def _lost_classes(session: Session) -> Iterator[str]:
+    """Label maps and models name classes by name and value, which their task must have."""
+    classes: dict[str, set[tuple[str, int]]] = {}
+    for task, name, value in session.execute(select(ClassRow.task, ClassRow.name, ClassRow.value)):
+        classes.setdefault(task, set()).add((name, value))
+    revisions = select(CaseRow.task, RevisionRow.id, RevisionRow.classes).join(CaseRow, CaseRow.id == RevisionRow.case)
+    named = [(task, f"label revision {own}", set(found.items())) for task, own, found in session.execute(revisions)]
+    versions = session.execute(select(ModelVersionRow.task, ModelVersionRow.id, ModelVersionRow.classes))
+    named += [(task, f"model version {own}", {(e["name"], e["value"]) for e in found}) for task, own, found in versions]
+    for task, what, found in named:
+        if missing := sorted(found - classes.get(task, set())):
+            shown = ", ".join(f"{name!r} = {value}" for name, value in missing)
+            yield f"The {what} has classes that its task {task} lacks: {shown}."
+
+
+def _told_and_missing(session: Session) -> Iterator[str]:
+    """What the audit log tells of was made in the same transaction, and is never removed."""
+    told: dict[tuple[str, str], int] = {}
+    for action, subject in session.execute(select(AuditRow.action, AuditRow.subject).order_by(AuditRow.id)):
+        if action in _MADE:
+            key = _MADE[action].class_.__tablename__, subject
+            told[key] = told.get(key, 0) + 1
+    for column in dict.fromkeys(_MADE.values()):
+        table = column.class_.__tablename__
+        there: dict[str, int] = dict(map(tuple, session.execute(select(column, func.count()).group_by(column))))
+        for (of, subject), count in told.items():
+            if of == table and there.get(subject, 0) < count:
+                yield (
+                    f"The audit log tells of {count} entries of the table {table} about {subject}, and "
+                    f"{there.get(subject, 0)} are there."
+                )

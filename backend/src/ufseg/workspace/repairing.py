@@ -22,7 +22,7 @@ from ufseg.workspace.lock import WorkspaceLock
 from ufseg.workspace.records import AuditAction, Record
 from ufseg.workspace.references import needed_files
 from ufseg.workspace.rows import add_missing
-from ufseg.workspace.salvage import damage, salvage
+from ufseg.workspace.salvage import damage, identity_of, salvage
 from ufseg.workspace.sqlite import FILE, copy_database, database_files
 from ufseg.workspace.store import ContentStore, StoredFile, sha256_of
 from ufseg.workspace.tables import CaseImageRow, FileRow, RevisionRow
@@ -136,7 +136,7 @@ def _mend_database(folder: Path, backup: Path | None, quarantine: _Quarantine, d
         quarantine.take(rebuilt)
     if path.exists():
         with tempfile.TemporaryDirectory(prefix="rebuilt-", dir=_incoming(folder)) as name:
-            read = salvage(path, Path(name))
+            read = salvage(path, Path(name), None if backup is None else identity_of(backup / FILE, path))
             copy_database(Path(name) / FILE, rebuilt)
         count = sum(read[table] for table in ("tasks", "cases", "label_revisions", "model_versions", "promotions"))
         if count:

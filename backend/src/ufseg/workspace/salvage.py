@@ -23,13 +23,29 @@ def damage(path: Path) -> str | None:
         with closing(sqlite3.connect(path)) as connection:
             lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
             connection.execute("SELECT count(*) FROM schema_version")
+            tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for name in sorted(tables & {AlembicVersionRow.__tablename__, IdentityRow.__tablename__}):
+                if connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,):
+                    lines = [*lines, f"the table {name} is empty"]
     except sqlite3.DatabaseError as error:
         return str(error)
-    return None if lines == ["ok"] else "; ".join(lines)
+    return None if lines == ["ok"] else "; ".join(line for line in lines if line != "ok")
 
 
-def salvage(damaged: Path, folder: Path) -> dict[str, int]:
+def identity_of(backup: Path, damaged: Path) -> str | None:
+    """The id of the workspace in the database `backup`, if it has a task that can be read in `damaged`, too."""
+    if {row["id"] for row in _readable(backup, "tasks")}.isdisjoint(row["id"] for row in _readable(damaged, "tasks")):
+        return None
+    return next((str(row["id"]) for row in _readable(backup, IdentityRow.__tablename__)), None)
+
+
+def salvage(damaged: Path, folder: Path, identity: str | None = None) -> dict[str, int]:
     """Write what can be read of a damaged database as ``workspace.sqlite`` into `folder`.
+
+    Args:
+        damaged: the database.
+        folder: where the copy goes.
+        identity: id of the workspace if it cannot be read; None makes a new one.
 
     Returns:
         Table → number of rows that were read.
@@ -50,7 +66,7 @@ def salvage(damaged: Path, folder: Path) -> dict[str, int]:
             read[table.name] = count
         target.commit()
     with copy.engine.execution_options(**{WRITING: True}).begin() as connection:
-        _complete(connection)
+        _complete(connection, identity)
         protection.install(connection)
     copy.engine.dispose()
     return read
@@ -74,11 +90,11 @@ def _readable(damaged: Path, table: str) -> Iterator[dict[str, Any]]:
             continue
 
 
-def _complete(connection: Connection) -> None:
+def _complete(connection: Connection, identity: str | None) -> None:
     if connection.execute(select(SchemaVersionRow.version)).first() is None:
         connection.execute(insert(SchemaVersionRow).values(version=schema.LAST_OWN_VERSION))
     if connection.execute(select(AlembicVersionRow.version_num)).first() is None:
         connection.execute(insert(AlembicVersionRow).values(version_num=schema.HEAD))
     if connection.execute(select(IdentityRow.id)).first() is None:
         created = datetime.now(timezone.utc)
-        connection.execute(insert(IdentityRow).values(id=secrets.token_hex(16), created=created))
+        connection.execute(insert(IdentityRow).values(id=identity or secrets.token_hex(16), created=created))

@@ -50,6 +50,11 @@ def revision(connection: Connection, shown: str) -> str | None:
         found = connection.execute(select(AlembicVersionRow.version_num)).scalar() or "none"
     else:
         found = f"{connection.execute(select(SchemaVersionRow.version)).scalar() or 0:04d}"
+    if found == "none":
+        raise StorageError(
+            f"The workspace's database {shown} has lost its schema version. Restore it: 'ufseg workspace repair --from "
+            "BACKUP'."
+        )
     if found not in _KNOWN:
         raise StorageError(
             f"The workspace's database {shown} has schema version {found}, and this ufseg reads versions up to {HEAD}. "
