@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,26 @@ def test_it_comes_back_as_it_was(folder: Path, drawn: LabelMap, tmp_path: Path) 
     assert np.abs(np.subtract(color, (221, 130, 101))).max() <= 2
     assert classes.entries[0].terminology is not None
     assert classes.entries[0].terminology.split("~")[1:3] == LIVER.split("~")[1:3]
+
+
+def test_names_keep_their_letters_or_are_refused(folder: Path, drawn: LabelMap, tmp_path: Path) -> None:
+    series = tmp_path / "series"
+    shutil.copytree(folder / "ct-3slice", series)
+    for path in map(Path, series_files(series)):
+        source = pydicom.dcmread(path)
+        source.SpecificCharacterSet = "ISO_IR 100"
+        source.PatientName = "Größe"
+        source.save_as(path)
+    names = ClassTable.of({"Gefäß": 2, "肝臓": 5, "x" * 70: 9})
+    write_dicom_seg(tmp_path / "label.dcm", drawn, names, series)
+    label, classes = read_dicom_seg(tmp_path / "label.dcm", drawn.geometry)
+    assert classes.names == ["Gefäß", "肝臓", "x" * 64]
+    np.testing.assert_array_equal(label.array, names.to_indices(drawn.array))
+    assert pydicom.dcmread(tmp_path / "label.dcm").PatientName == "Größe"
+    for alike, words in ((("x" * 70, "x" * 71), "begin with"), (("a", "a\\b"), "backslash")):
+        with pytest.raises(LabelError, match=words):
+            write_dicom_seg(tmp_path / "no.dcm", drawn, ClassTable.of(dict(zip(alike, (2, 5), strict=True))), series)
+    assert not (tmp_path / "no.dcm").exists()
 
 
 def test_another_programs_file_is_read(folder: Path) -> None:

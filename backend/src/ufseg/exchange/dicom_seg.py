@@ -30,6 +30,7 @@ from ufseg.images.size_limit import require_bounded
 _PLACE_TOLERANCE_MM = 1e-2
 _SERIES_NUMBER = 9100
 _LONGEST_LABEL = 64
+_UNICODE = "ISO_IR 192"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
@@ -56,7 +57,7 @@ def write_dicom_seg(path: Path, label: LabelMap, classes: ClassTable, series: Pa
     Raises:
         InputError: highdicom is not installed.
         ImageError: the series is no such folder, or lacks what the standard requires.
-        LabelError: a value without a class.
+        LabelError: a value without a class, or two classes whose names DICOM cannot tell apart.
         GeometryError: the label map lies on another grid.
         StorageError: the file cannot be written.
     """
@@ -64,6 +65,7 @@ def write_dicom_seg(path: Path, label: LabelMap, classes: ClassTable, series: Pa
     import highdicom as hd
 
     classes.check_values(label.values(), "The label map to be written")
+    _check_names(classes)
     sources = _sources(series, label.geometry)
     # Segment numbers are consecutive by the standard, class values need not be.
     numbers = classes.to_indices(label.array)
@@ -71,6 +73,10 @@ def write_dicom_seg(path: Path, label: LabelMap, classes: ClassTable, series: Pa
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote the patient's name
+            if not all(f"{entry.name}{entry.terminology}".isascii() for entry in classes.entries):
+                for source in sources:  # highdicom takes the character set of the series, which may lack letters
+                    source.decode()
+                    source.SpecificCharacterSet = _UNICODE
             segmentation = hd.seg.Segmentation(
                 source_images=sources,
                 pixel_array=numbers,
@@ -209,6 +215,19 @@ def _sources(series: Path, grid: Geometry) -> list[Any]:
         if not source.get("SpecificCharacterSet", "-"):
             del source.SpecificCharacterSet  # empty means none, which highdicom does not know
     return sources
+
+
+def _check_names(classes: ClassTable) -> None:
+    for name in classes.names:
+        if "\\" in name:
+            raise LabelError(f"DICOM has no backslash in names, as in the class {name!r}. Use another format.")
+    labels = [name[:_LONGEST_LABEL] for name in classes.names]
+    alike = sorted({label for label in labels if labels.count(label) > 1})
+    if alike:
+        raise LabelError(
+            f"Several classes begin with {alike[0]!r}, and DICOM keeps only {_LONGEST_LABEL} characters of a name. Use "
+            "another format."
+        )
 
 
 def _segment(number: int, entry: ClassEntry) -> Any:
