@@ -46,6 +46,14 @@ def test_folder_and_database_belong_together(tmp_path: Path, postgresql: Postgre
     marker.unlink()
     with pytest.raises(StorageError, match=r"workspace.sqlite is empty or missing.*URL"):
         Workspace(tmp_path / "first")
+    with Workspace(tmp_path / "second") as workspace:
+        add_case(workspace, workspace.tasks.all()[0], 9, "somebody")
+    with pytest.raises(ConflictError, match="of another workspace"):
+        Workspace(tmp_path / "first", second)
+    with Workspace(tmp_path / "first", first) as workspace:  # as the damaged file's message says
+        before = records(workspace)
+    with Workspace(tmp_path / "first") as workspace:
+        assert records(workspace) == before
 
 
 def test_a_workspace_in_sqlite_stays_there(tmp_path: Path, postgresql: PostgresqlServer) -> None:

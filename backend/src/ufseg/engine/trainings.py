@@ -28,7 +28,6 @@ from ufseg.workspace.models import NewVersion
 from ufseg.workspace.records import Job, LabelRevision, ModelVersion, Scores, Task, VersionScores
 from ufseg.workspace.workspace import Workspace
 
-
 CHECKPOINT_SECONDS = 10.0
 """What an interruption costs at most, or 30 times what writing a checkpoint takes if that is more."""
 

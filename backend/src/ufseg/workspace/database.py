@@ -16,6 +16,7 @@ from ufseg.errors import StorageError
 from ufseg.workspace import schema
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.location import bind, locate, require_no_files
+from ufseg.workspace.references import needed_files
 from ufseg.workspace.sqlite import WRITING, Sqlite, copy_database
 from ufseg.workspace.tables import IdentityRow
 
@@ -56,7 +57,7 @@ class Database:
                 "--from BACKUP'."
             )
         self.workspace_id: str = found
-        bind(folder, self.kind, self.workspace_id, new=new)
+        bind(folder, self.kind, self.workspace_id, ours=lambda: new or self._names_only_what_is_here())
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -89,6 +90,12 @@ class Database:
             raise (self.kind.explained(cause) if isinstance(cause, Exception) else None) or error from error
         except sqlite3.DatabaseError as error:  # from preparing a connection, which SQLAlchemy does not wrap
             raise self.kind.explained(error) or error from error
+
+    def _names_only_what_is_here(self) -> bool:
+        """Whether the folder has every file that the records name, so that it must be theirs."""
+        with self.reading() as session:
+            needed = needed_files(session)
+        return bool(needed) and all((self._folder / file.name).is_file() for file in needed)
 
     def _create_or_migrate(self, migrate: bool, lost: str | None) -> bool:
         with self._begin() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -65,14 +66,14 @@ def locate(folder: Path, url: str | None) -> Sqlite | Postgresql:
     return Postgresql(folder, wanted)
 
 
-def bind(folder: Path, kind: Sqlite | Postgresql, workspace_id: str, *, new: bool) -> None:
+def bind(folder: Path, kind: Sqlite | Postgresql, workspace_id: str, *, ours: Callable[[], bool]) -> None:
     """Make sure that folder and database are of one workspace, and note in a new folder where its database is.
 
     Args:
         folder: the workspace.
         kind: its database.
         workspace_id: the id that the database has.
-        new: whether the database was made just now.
+        ours: whether the database was made just now, or can only be this folder's.
 
     Raises:
         ConflictError: they belong to different workspaces.
@@ -80,7 +81,7 @@ def bind(folder: Path, kind: Sqlite | Postgresql, workspace_id: str, *, new: boo
     if isinstance(kind, Sqlite):
         return
     marker = read_marker(folder)
-    if marker is None and (new or not _has_files(folder)):
+    if marker is None and (not _has_files(folder) or ours()):
         url = kind.engine.url.set(password=None).render_as_string()
         _write_marker(folder, Marker(workspace=workspace_id, url=url))
     elif marker is None or marker.workspace != workspace_id:
