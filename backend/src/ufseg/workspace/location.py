@@ -116,8 +116,8 @@ def read_marker(folder: Path) -> Marker | None:
         return None
     except ValidationError as error:
         raise StorageError(
-            f"The file {path}, which says where the workspace's database is, is damaged. Restore it from a backup, or "
-            f"remove it and give the database's URL."
+            f"The file {path}, which says where the workspace's database is, is damaged. Remove it, and give the "
+            "database's URL with the next command (--database or UFSEG_DATABASE)."
         ) from error
 
 
