@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from postgresql_server import PostgresqlServer
 
-from ufseg.errors import ConflictError
+from ufseg.errors import ConflictError, StorageError
 from ufseg.workspace import Workspace
 from ufseg.workspace.lock import WorkspaceLock
 
@@ -24,6 +25,16 @@ def test_a_second_holder_is_refused_and_told_who_the_first_is(tmp_path: Path) ->
     lock.release()
     lock.release()
     WorkspaceLock(tmp_path).release()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other locks")
+def test_a_disk_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    with pytest.raises(StorageError, match="does not keep locks"):
+        WorkspaceLock(tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")

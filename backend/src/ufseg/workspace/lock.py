@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from ufseg.errors import ConflictError
+from ufseg.errors import ConflictError, StorageError
 from ufseg.workspace.database import Database
 from ufseg.workspace.disk import storage_errors
 from ufseg.workspace.postgresql import Postgresql
@@ -56,7 +56,15 @@ class WorkspaceLock:
         path = folder / "lock"
         with storage_errors(folder):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        if not _try_lock(descriptor):
+        try:
+            free = _try_lock(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise StorageError(
+                f"The disk of the workspace {folder} does not keep locks ({error.strerror}), so two services could "
+                "run on it at once. Put the workspace on a local disk, or mount the share with locks."
+            ) from error
+        if not free:
             os.lseek(descriptor, 0, os.SEEK_SET)
             owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)

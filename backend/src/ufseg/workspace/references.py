@@ -137,7 +137,7 @@ def _told_and_missing(session: Session) -> Iterator[str]:
             told[key] = told.get(key, 0) + 1
     for column in dict.fromkeys(_MADE.values()):
         table = column.class_.__tablename__
-        there: dict[str, int] = dict(session.execute(select(column, func.count()).group_by(column)).tuples().all())
+        there = {own: int(count) for own, count in session.execute(select(column, func.count()).group_by(column))}
         for (of, subject), count in told.items():
             if of == table and there.get(subject, 0) < count:
                 yield (
