@@ -33,7 +33,7 @@ def test_what_ended_jobs_left_goes_and_all_else_stays(opened: Workspace) -> None
     ended, going_on, waiting = (opened.jobs.create(task.id, "training", {}) for _ in range(3))
     opened.jobs.save(ended.model_copy(update={"state": "failed"}))
     opened.jobs.save(going_on.model_copy(update={"state": "interrupted", "resumes": True}))
-    gone = [_folder(opened.job_folder(ended.id)), _folder(opened.job_folder("unknown"), old=True)]
+    gone = [_folder(opened.job_folder(ended.id)), _folder(opened.job_folder("0" * 16), old=True)]
     kept = [_folder(opened.job_folder(name)) for name in (going_on.id, waiting.id, "being made")]
     before = {path: path.read_bytes() for path in (opened.folder / "files").rglob("*") if path.is_file()}
     assert remove_derived(opened, days=0) == Removed(job_folders=2, bytes=200)
@@ -45,10 +45,13 @@ def test_what_ended_jobs_left_goes_and_all_else_stays(opened: Workspace) -> None
 
 def test_old_copies_of_versions_go_unless_a_job_may_need_them(opened: Workspace) -> None:
     task = fill(opened, training=1, validation=1)
-    old = _folder(opened.folder / "models" / "old", old=True)
-    new = _folder(opened.folder / "models" / "new")
+    old = _folder(opened.folder / "models" / ("a" * 16), old=True)
+    left = _folder(opened.folder / "models" / f".{'b' * 16}-{'c' * 8}", old=True)
+    new = _folder(opened.folder / "models" / ("d" * 16))
+    a_persons = [_folder(opened.folder / parent / "my own", old=True) for parent in ("models", "jobs")]
     job = opened.jobs.create(task.id, "training", {})
     assert remove_derived(opened) == Removed()
     opened.jobs.save(job.model_copy(update={"state": "cancelled"}))
-    assert remove_derived(opened) == Removed(model_copies=1, bytes=100)
-    assert (old.exists(), new.exists()) == (False, True)
+    assert remove_derived(opened) == Removed(model_copies=2, bytes=200)
+    assert (old.exists(), left.exists(), new.exists()) == (False, False, True)
+    assert all(folder.exists() for folder in a_persons)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from ufseg.workspace.workspace import Workspace
 DEFAULT_DAYS = 30.0
 # What has no record yet may be being made.
 _UNRECORDED_SECONDS = 3600.0
+# Ids, and copies of versions that are not finished; a person's own model, put beside them, has another name.
+_OWN = re.compile(r"\.?[0-9a-f]{16}(-[0-9a-f]{8})?\Z")
 
 
 class Removed(BaseModel):
@@ -74,4 +77,6 @@ def _model_copies(workspace: Workspace, before: float) -> list[Path]:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+    if not parent.is_dir():
+        return []
+    return sorted(path for path in parent.iterdir() if path.is_dir() and _OWN.match(path.name))
