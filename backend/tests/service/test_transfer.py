@@ -115,6 +115,16 @@ def test_a_reference_whose_bytes_are_others_is_never_stored(service: ServiceProc
     assert service.get(f"/tasks/{task['id']}/cases") == []
 
 
+def test_a_stored_file_that_was_damaged_is_mended_by_its_like(service: ServiceProcess, tmp_path: Path) -> None:
+    content = nrrd(sample(79).image, tmp_path)
+    hashed = service.upload(content)
+    stored = service.workspace / "files" / hashed[:2] / f"{hashed[2:]}.nrrd"
+    stored.write_bytes(content[:-1] + b"?")
+    put(service, "again.nrrd", content)
+    assert service.post("/files/by-reference", {"name": "again.nrrd", "sha256": hashed})["sha256"] == hashed
+    assert stored.read_bytes() == content
+
+
 def test_a_case_of_a_file_that_is_still_on_its_way_waits_for_it(service: ServiceProcess, tmp_path: Path) -> None:
     task = service.add_task("on its way")
     content = nrrd(sample(75).image, tmp_path)

@@ -22,6 +22,7 @@ from ufseg.service.spool import Spool, open_taken
 from ufseg.workspace.disk import discard, require_free
 from ufseg.workspace.files import named
 from ufseg.workspace.records import FileRecord
+from ufseg.workspace.store import DamagedFileError
 from ufseg.workspace.workspace import Workspace
 
 _BLOCK = 4 << 20
@@ -143,9 +144,9 @@ class Uploads:
     def _known(self, sha256: str) -> FileRecord | None:
         self.arrivals.settle([sha256])
         try:
-            self._workspace.files.path(sha256)
+            self._workspace.files.verified(sha256)
             return self._workspace.files.get(sha256)
-        except NotFoundError:
+        except (NotFoundError, DamagedFileError):  # one that was damaged since is mended by what was handed over
             return None
 
     def _copy_and_keep(self, taken: Path, sha256: str | None) -> FileRecord:
