@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def test_split_plan_loss_option_schedule_a_corrupt_case_and_a_constant_one(
     plan.write(tmp_path / "plan.json")
     arguments = ["train", data, "--output", tmp_path / "model", "--epochs", 2, "--device", "cpu"]
     arguments += ["--split", split, "--plan", tmp_path / "plan.json", "--loss-option", "gamma=0.3"]
-    arguments += ["--schedule", "paper", "--mirror", "LR", "--mirror", "AP"]
+    arguments += ["--schedule", "paper", "--mirror", "LR", "--mirror", "AP", "--tensorboard", tmp_path / "curves"]
     refused = ufseg(*arguments)
     assert refused.returncode == 1
     assert names[0] in refused.stderr
@@ -53,6 +52,7 @@ def test_split_plan_loss_option_schedule_a_corrupt_case_and_a_constant_one(
     assert description.mirror == ("AP", "LR")
     assert description.loss.options == {"gamma": 0.3}
     assert {p.name for p in (tmp_path / "model").iterdir()} == {"curve.png", "model.json", "weights.safetensors"}
+    assert any(p.name.startswith("events") for p in (tmp_path / "curves").iterdir())
 
 
 def test_two_processes_write_one_model(phantom: Path, tmp_path: Path) -> None:
@@ -86,18 +86,6 @@ def test_a_plan_that_does_not_fit_is_refused(ufseg: Run, phantom: Path, model: P
     done = ufseg("train", phantom, "--output", tmp_path / "model", "--plan", tmp_path / "plan.json", "--epochs", 1)
     assert done.returncode == 1
     assert f"it has {plan.classes + 2} classes" in done.stderr
-
-
-def test_tensorboard(ufseg: Run, phantom: Path, tmp_path: Path) -> None:
-    done = ufseg(
-        "train", phantom, "--output", tmp_path / "m", "--epochs", 1, "--device", "cpu", "--tensorboard", tmp_path / "t"
-    )
-    if find_spec("tensorboard") is None:
-        assert done.returncode == 1
-        assert "pip install 'ufseg[curves]'" in done.stderr
-    else:
-        assert done.returncode == 0, done.stderr
-        assert any(p.name.startswith("events") for p in (tmp_path / "t").iterdir())
 
 
 def test_numbers_by_name() -> None:

@@ -16,7 +16,7 @@ from ufseg.engine.requests import PredictionRequest, TrainingRequest
 from ufseg.workspace import Job, Task, Workspace
 
 LONG = TrainingRequest(budget_seconds=300)
-EPOCHS = TrainingRequest(epochs=40, start="scratch")
+EPOCHS = TrainingRequest(epochs=12, start="scratch")
 
 
 @pytest.fixture

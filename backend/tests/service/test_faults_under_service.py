@@ -108,16 +108,15 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with ServiceProcess(folder) as service:
         task = service.fill("clock")
         case = service.get(f"/tasks/{task['id']}/cases")[0]
-        jobs = []
         for number, jump in enumerate(("-4000d", "+4000d"), 2):
             clock.write_text(jump)
             time.sleep(1.1)  # the service looks at it once a second
             revision = service.submit(case, sample(number).label)
             assert revision["number"] == number, "the token holds, and the order is that of the calls"
-            job = service.train(task, 300)
-            service.post(f"/jobs/{job['id']}/cancel", {})
-            jobs.append(service.wait(job, 300))
-            assert jobs[-1]["state"] == "cancelled", jobs[-1]
+        job = service.train(task, 300)
+        service.post(f"/jobs/{job['id']}/cancel", {})
+        job = service.wait(job, 300)
+        assert job["state"] == "cancelled", job
         years = {r["created"][:4] for r in service.get(f"/cases/{case['id']}/revisions")}
         assert len(years) > 1, "the clock did jump"
         assert [r["number"] for r in service.get(f"/cases/{case['id']}/revisions")] == [1, 2, 3]
@@ -125,5 +124,5 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         clock.write_text("-4000d")  # before the next service
     with ServiceProcess(folder) as again:
         assert _everything(again, task) == before
-        assert [again.get(f"/jobs/{j['id']}")["state"] for j in jobs] == ["cancelled"] * 2
+        assert again.get(f"/jobs/{job['id']}")["state"] == "cancelled"
     assert check_folder(folder).whole

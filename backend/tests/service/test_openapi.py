@@ -22,7 +22,7 @@ MODULES = (schemas, rule, file_routes, resuming, finished_routes, engine_request
 def test_a_few_hundred_made_up_requests_get_documented_answers_below_500(tmp_path: Path) -> None:
     """The long form is ``benchmarks/openapi_fuzz.py``."""
     with start(tmp_path) as service:
-        report = fuzz(service, 14, "examples,fuzzing", existing_ids(service))
+        report = fuzz(service, 10, "examples,fuzzing", existing_ids(service))
         assert service.get("/health")["status"] == "ok"
     assert report.passed, report.output
     assert report.cases >= 200, report.output
