@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,8 @@ import SimpleITK as sitk
 
 from ufseg.images.phantom import write_phantom_dataset
 
+from .forking import Forking
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -20,14 +21,12 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def ufseg() -> Run:
     """Run ``ufseg`` with arguments; returns the finished process with text output."""
 
+    forking = Forking()
+
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ufseg.cli.main", *map(str, arguments)],
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            env={**os.environ, "COLUMNS": "200", "PYTHONIOENCODING": "utf-8", **environment},
-            check=False,
+        words = list(map(str, arguments))
+        return subprocess.CompletedProcess(
+            words, *forking.run(words, os.environ | {"COLUMNS": "200"} | environment, 120)
         )
 
     return run
