@@ -1,4 +1,4 @@
-"""Commands in children of a process that has loaded the slow libraries already: processes of their own, but seconds sooner.
+"""Commands forked from a process that has loaded the slow libraries: processes of their own, but seconds sooner.
 
 Where a test is about starting, ending or killing a program, it starts Python itself.
 """
@@ -46,7 +46,8 @@ class Forking:
                 process.kill()
                 process.join()
                 raise subprocess.TimeoutExpired(["ufseg", *arguments], seconds)
-            return process.exitcode, *(file.read_text(encoding="utf-8") for file in files)  # type: ignore[return-value]
+            written, errors = (file.read_text(encoding="utf-8") for file in files)
+            return process.exitcode, written, errors
 
 
 def _command(arguments: list[str], environment: dict[str, str], folder: str, output: str, errors: str) -> None:
@@ -56,7 +57,7 @@ def _command(arguments: list[str], environment: dict[str, str], folder: str, out
     for number, path in ((1, output), (2, errors)):
         with open(path, "wb") as file:
             os.dup2(file.fileno(), number)
-    sys.stdout, sys.stderr = (open(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))
+    sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))
     sys.argv = ["ufseg", *arguments]
 
     from ufseg.cli.main import main
