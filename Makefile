@@ -13,7 +13,7 @@ SOURCES := backend UnifiedFocalSeg Testing demo
 # Qt widgets are tested without a screen.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test lint style format lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python demo/run_demo.py $(if $(DATA),--data "$(DATA)")
@@ -22,14 +22,17 @@ demo: $(VENV)/.demo
 # to do must not spin on the other's core.
 test: export OMP_NUM_THREADS = 1
 test: export OMP_WAIT_POLICY = PASSIVE
-test: $(VENV)/.test lint
-	cd backend && $(BIN)/python -m pytest -n 2 --dist worksteal
+# Types are checked beside the tests, which wait for something an eighth of the time.
+test: $(VENV)/.test style
+	cd backend && { nice $(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -n 2 --dist worksteal && wait $$types; }
 	$(BIN)/python -m pytest Testing -n 2 --dist loadfile
 
-lint: $(VENV)/.test
+lint: style
+	cd backend && $(BIN)/mypy --num-workers 2
+
+style: $(VENV)/.test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	cd backend && $(BIN)/mypy --num-workers 2
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix $(SOURCES)

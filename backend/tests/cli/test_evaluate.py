@@ -63,7 +63,7 @@ def test_slicers_segmentations_are_matched_by_name(folders: Path, tmp_path: Path
         found = tmp_path / f"{number}.json"
         done = run(folder, folders / "reference", "--class", "organ=1", "--class", "lesion=2", "--json", found)
         assert done.exit_code == 0, done.exception
-        scores.append(json.loads(found.read_text())["per_case"])
+        scores.append(json.loads(found.read_text(encoding="utf-8"))["per_case"])
     assert scores[0] == scores[1]
     assert len(scores[0]) == 6
 

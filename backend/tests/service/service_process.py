@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,9 +27,11 @@ Json = dict[str, Any]
 class ServiceProcess:
     """Starts ``ufseg serve`` and reads its first line; workers start with their first job unless it is `warm`."""
 
-    def __init__(self, workspace: Path, *options: str, warm: bool = False) -> None:
+    def __init__(
+        self, workspace: Path, *options: str, warm: bool = False, program: Sequence[str] = ("-m", "ufseg.cli.main")
+    ) -> None:
         self.workspace = workspace
-        command = [sys.executable, "-m", "ufseg.cli.main", "serve", "--workspace", str(workspace), "--device", "cpu"]
+        command = [sys.executable, *program, "serve", "--workspace", str(workspace), "--device", "cpu"]
         self.process = subprocess.Popen(
             [*command, "--warm" if warm else "--no-warm", *options],
             stdin=subprocess.PIPE,

@@ -20,6 +20,7 @@ from ufseg.images.geometry import Geometry
 from ufseg.workspace.checking import check_folder
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="preloads libraries as on Linux")
+IMPATIENT = "from ufseg.workspace import sqlite; sqlite.WAIT_SECONDS = 3; from ufseg.cli.main import main; main()"
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 
@@ -32,12 +33,12 @@ def _everything(service: ServiceProcess, task: Json) -> Json:
 
 
 def test_a_locked_database_is_said_after_a_while(tmp_path: Path) -> None:
-    with ServiceProcess(tmp_path / "workspace") as service:
+    with ServiceProcess(tmp_path / "workspace", program=("-c", IMPATIENT)) as service:
         task = service.add_task("locked")
         with closing(sqlite3.connect(tmp_path / "workspace" / "workspace.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             body = {"name": "another", "modality": "other", "channels": ["i"], "classes": [{"value": 1, "name": "a"}]}
-            assert "locked for 15 seconds" in service.refused("POST", "/tasks", 507, json=body)
+            assert "locked for 3 seconds" in service.refused("POST", "/tasks", 507, json=body)
             assert [t["id"] for t in service.get("/tasks")] == [task["id"]]
             other.execute("ROLLBACK")
         assert service.post("/tasks", body)["name"] == "another"
