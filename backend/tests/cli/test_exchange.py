@@ -67,7 +67,8 @@ def test_cases_and_models_are_exported(ufseg: Run, model: Path, tmp_path: Path) 
     done = ufseg("export", "cases", "Squares", "-o", folder, "--workspace", tmp_path / "workspace")
     assert done.returncode == 0, done.stderr
     assert "2 cases with and 0 without" in done.stdout
-    assert json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"] == {"background": 0, "organ": 1, "lesion": 2}
+    written = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    assert written["labels"] == {"background": 0, "organ": 1, "lesion": 2}
     refused = ufseg("export", "model", "--model", model, "-o", tmp_path / "bundle")
     assert refused.returncode == 1
     assert "only 3D models are written as MONAI bundles" in refused.stderr

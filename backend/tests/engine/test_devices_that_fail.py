@@ -61,7 +61,8 @@ def test_a_lost_gpu_fails_the_job_in_words_and_a_fresh_worker_goes_on(
         waited = engine.wait(second, _SECONDS)
         assert waited.state == "succeeded", waited.error
         assert waited.notes == (), "it began in the fresh worker, not in the old one"
-        assert "unspecified launch failure" in (workspace.folder / "logs" / "worker-training.log").read_text(encoding="utf-8")
+        log = workspace.folder / "logs" / "worker-training.log"
+        assert "unspecified launch failure" in log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
