@@ -19,5 +19,5 @@ def write_dataset(folder: Path, cases: int, damaged: int = 0) -> Path:
         cut = label[1:] if seed >= cases - damaged else label
         for name, array in (("images", image), ("labels", cut)):
             sitk.WriteImage(sitk.GetImageFromArray(array), str(folder / name / f"case{seed}.nrrd"))
-    (folder / "classes.json").write_text(json.dumps(phantom.VALUES))
+    (folder / "classes.json").write_text(json.dumps(phantom.VALUES), encoding="utf-8")
     return folder

@@ -102,6 +102,6 @@ def _accepted(slot: Callable[..., Any]) -> int | None:
 def _waited() -> float:
     """Seconds for which this thread was ready to run and did not."""
     try:
-        return int(_SCHEDULER.read_text().split()[1]) / 1e9
+        return int(_SCHEDULER.read_text(encoding="utf-8").split()[1]) / 1e9
     except OSError:
         return 0.0

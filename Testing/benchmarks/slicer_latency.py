@@ -36,13 +36,13 @@ _STATUS = Path("/proc/self/status")
 
 def memory(field: str) -> float:
     """Bytes that this process holds (``VmRSS``) or has held at most (``VmHWM``)."""
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
+    line = next(line for line in _STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(field))
     return 1024.0 * int(line.split()[1])
 
 
 def forget_peak() -> None:
     """Let the peak begin anew."""
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def one_round(widget, scene, stalls: Stalls, size: list[int], seed: int) -> dict[str, float]:

@@ -80,11 +80,11 @@ def test_nothing_to_finish_means_nothing_is_left_behind(scene, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows keeps access rights elsewhere")
 def test_an_address_that_others_can_read_is_not_trusted(tmp_path):
     path = tmp_path / "service.json"
-    path.write_text('{"url": "http://127.0.0.1:9", "token": "t", "pid": 1}')
+    path.write_text('{"url": "http://127.0.0.1:9", "token": "t", "pid": 1}', encoding="utf-8")
     path.chmod(0o644)
     with pytest.raises(BackendError, match=r"readable by you alone.*644"):
         LeftBackend.find(tmp_path)
     path.chmod(0o600)
     assert LeftBackend.find(tmp_path) is None  # nobody listens there
-    path.write_text('{"url": "http://example.org", "token": "t", "pid": 1}')
+    path.write_text('{"url": "http://example.org", "token": "t", "pid": 1}', encoding="utf-8")
     assert LeftBackend.find(tmp_path) is None

@@ -280,7 +280,7 @@ class TestProcess:
         assert "No backend is running" in logic.backend_problem()
 
     def test_python_files_in_the_current_folder_are_not_imported(self, tmp_path, monkeypatch):
-        (tmp_path / "typer.py").write_text("raise SystemExit('the wrong typer')")
+        (tmp_path / "typer.py").write_text("raise SystemExit('the wrong typer')", encoding="utf-8")
         monkeypatch.chdir(tmp_path)
         BackendProcess.start(sys.executable, tmp_path / "workspace", device="cpu").stop()
 

@@ -57,7 +57,7 @@ def environment(request, monkeypatch, tmp_path):
 
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
     netrc = Path(tmp_path / "netrc")
-    netrc.write_text(f"machine {HOST} login somebody password else\n")
+    netrc.write_text(f"machine {HOST} login somebody password else\n", encoding="utf-8")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
 

@@ -43,7 +43,7 @@ def test_install_start_damage_repair(module, site, tmp_path):
     with pytest.raises(FocalSegError, match=r"data\.bin has 5 bytes instead of 6000000"):
         module.start_backend(tmp_path / "workspace", wait=True)
     assert module.install_backend(wait=True).result != python
-    options = json.loads((site.places.current() / "ufseg-environment.json").read_text())["options"]
+    options = json.loads((site.places.current() / "ufseg-environment.json").read_text(encoding="utf-8"))["options"]
     assert options["wheels"] == str(site.options.wheels), "a repair goes the way of the installation"
     assert module.start_backend(tmp_path / "workspace", wait=True).result
 

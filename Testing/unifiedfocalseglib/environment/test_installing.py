@@ -63,7 +63,8 @@ def test_install_use_update_and_remove(site):
     backend.stop()
 
     newer = replace(
-        site, wanted=tiny_backend.write_sources(site.wanted.sources, site.wanted.lock.read_text(), "second")
+        site,
+        wanted=tiny_backend.write_sources(site.wanted.sources, site.wanted.lock.read_text(encoding="utf-8"), "second"),
     )
     assert check(site.places, newer.wanted).state == "outdated"
     assert marker(newer.install()) == "second"
@@ -78,7 +79,8 @@ def test_kill_at_every_step_leaves_the_environment_in_use(site):
     assert (report.state, "installing packages" in report.sentence) == ("interrupted", True)
     python = site.install()
     newer = replace(
-        site, wanted=tiny_backend.write_sources(site.wanted.sources, site.wanted.lock.read_text(), "second")
+        site,
+        wanted=tiny_backend.write_sources(site.wanted.sources, site.wanted.lock.read_text(encoding="utf-8"), "second"),
     )
     for stage in STAGES:
         kill_at(newer.install_command(), stage)
@@ -117,7 +119,7 @@ def test_the_quick_check_sees_lost_and_shortened_files(site):
         assert (report.state, report.sentence[-19:]) == ("damaged", " Repair the backend."[-19:]), path
         aside.rename(path)
         assert check(site.places, site.wanted).usable
-    description.write_text("{")
+    description.write_text("{", encoding="utf-8")
     assert check(site.places, site.wanted).state == "damaged"
     os.truncate(packages / "helper" / "data.bin", 1000)
     assert repair(site.places, site.wanted, site.options).usable
@@ -171,7 +173,7 @@ def test_no_network(site):
 
 
 def test_another_package_than_the_locked_one_is_refused(site):
-    lock = site.wanted.lock.read_text().replace("sha256:", "sha256:0000")[:-5] + "\n"
+    lock = site.wanted.lock.read_text(encoding="utf-8").replace("sha256:", "sha256:0000")[:-5] + "\n"
     other = replace(site, wanted=tiny_backend.write_sources(site.wanted.sources, lock))
     with pytest.raises(SetupError, match="not the one that was locked"):
         other.install()
@@ -179,8 +181,8 @@ def test_another_package_than_the_locked_one_is_refused(site):
 
 def test_an_environment_that_does_not_work_is_not_used(site):
     python = site.install()
-    broken = tiny_backend.write_sources(site.wanted.sources, site.wanted.lock.read_text(), "second")
-    (broken.sources / "src" / "ufseg" / "service" / "run.py").write_text("import missing_library\n")
+    broken = tiny_backend.write_sources(site.wanted.sources, site.wanted.lock.read_text(encoding="utf-8"), "second")
+    (broken.sources / "src" / "ufseg" / "service" / "run.py").write_text("import missing_library\n", encoding="utf-8")
     with pytest.raises(SetupError, match=r"does not work \(.*missing_library.*\), so it is not used"):
         install(site.places, broken, site.options)
     assert site.places.python() == python

@@ -45,7 +45,9 @@ def test_updates_and_a_removal_beside_a_running_backend(holding_site):
     try:
         for marker in ("second", "third", "fourth"):
             before = site.places.python()
-            wanted = tiny_backend.write_sources(site.wanted.sources, site.wanted.lock.read_text(), marker)
+            wanted = tiny_backend.write_sources(
+                site.wanted.sources, site.wanted.lock.read_text(encoding="utf-8"), marker
+            )
             _write_main(site.wanted.sources)
             newest = replace(site, wanted=wanted).install()
             assert python.exists(), marker

@@ -70,7 +70,7 @@ def test_asked_for():
 )
 def test_nvidia_smi(tmp_path, monkeypatch, script, expected):
     program = tmp_path / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     found = find_gpus()

@@ -102,14 +102,14 @@ def test_a_plan_of_one_s_own(
 ) -> None:
     plan = json.loads((resumed[0] / "plan.json").read_text(encoding="utf-8"))
     plan["batch_size"] = 1
-    (tmp_path / "mine.json").write_text(json.dumps(plan))
+    (tmp_path / "mine.json").write_text(json.dumps(plan), encoding="utf-8")
     arguments = [phantom, "-o", tmp_path / "out", "--losses", "dice", "--seeds", 1, "--epochs", 1, "--device", "cpu"]
     done = compare(*arguments, "--plan", tmp_path / "mine.json")
     assert done.exit_code == 0, done.output
     assert json.loads((tmp_path / "out" / "plan.json").read_text(encoding="utf-8")) == plan
     (tmp_path / "out" / "runs" / "dice" / "seed-0" / "run.json").unlink()
     plan["batch_size"] = 2
-    (tmp_path / "mine.json").write_text(json.dumps(plan))
+    (tmp_path / "mine.json").write_text(json.dumps(plan), encoding="utf-8")
     other = compare(*arguments, "--plan", tmp_path / "mine.json", "--resume")
     assert isinstance(other.exception, ConflictError)
     assert "another plan" in str(other.exception)

@@ -57,7 +57,7 @@ def facts(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The facts, with colours for the classes."""
     path = tmp_path_factory.mktemp("facts") / "facts.json"
     classes = [{"value": e.value, "name": e.name, "color": [9, 8, 7]} for e in read_description(model).classes.entries]
-    path.write_text(json.dumps(FACTS | {"classes": classes}))
+    path.write_text(json.dumps(FACTS | {"classes": classes}), encoding="utf-8")
     return path
 
 
@@ -142,7 +142,7 @@ def test_facts_that_do_not_fit_the_model_are_refused(
     ufseg: Run, model: Path, evaluation: Path, tmp_path: Path, change: dict[str, object], words: str
 ) -> None:
     path = tmp_path / "facts.json"
-    path.write_text(json.dumps(FACTS | change))
+    path.write_text(json.dumps(FACTS | change), encoding="utf-8")
     options = ("--name", NAME, "--evaluation", evaluation, "--card-facts", path, "--output", tmp_path / NAME)
     done = ufseg("models", "bundle", model, *options)
     assert done.returncode == 1
@@ -154,7 +154,7 @@ def test_an_evaluation_of_other_classes_is_refused(
     ufseg: Run, model: Path, evaluation: Path, facts: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "evaluation.json"
-    path.write_text(evaluation.read_text(encoding="utf-8").replace('"lesion"', '"tumour"'))
+    path.write_text(evaluation.read_text(encoding="utf-8").replace('"lesion"', '"tumour"'), encoding="utf-8")
     options = ("--name", NAME, "--evaluation", path, "--card-facts", facts, "--output", tmp_path / NAME)
     done = ufseg("models", "bundle", model, *options)
     assert done.returncode == 1

@@ -40,10 +40,10 @@ def test_a_plan_written_by_hand_is_checked(phantom: Path, tmp_path: Path, capsys
     path = tmp_path / "mine.json"
     plan(phantom, output=path, device="cpu")
     content = json.loads(path.read_text(encoding="utf-8")) | {"spacing": [4.0, 2.0, 2.0]}
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
     plan(phantom, given=path, explain=True, device="cpu")
     assert "Spacing 4 × 2 × 2 mm: set by hand" in capsys.readouterr().out
-    path.write_text(json.dumps(content | {"classes": 9}))
+    path.write_text(json.dumps(content | {"classes": 9}), encoding="utf-8")
     with pytest.raises(PlanError, match=r"The plan .*mine\.json does not fit the data: it has 9 classes"):
         plan(phantom, given=path, device="cpu")
 

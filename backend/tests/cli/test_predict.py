@@ -146,9 +146,9 @@ def test_mistakes_are_said_before_torch_is_loaded(untrained: Path, tmp_path: Pat
     elif mistake == "missing model":
         arguments[2] = str(tmp_path / "no model")
     elif mistake == "output there":
-        (out / "scan.nii.gz").write_text("corrected by hand")
+        (out / "scan.nii.gz").write_text("corrected by hand", encoding="utf-8")
     elif mistake == "other classes":
-        (out / "classes.json").write_text('{"kidney": 1}')
+        (out / "classes.json").write_text('{"kidney": 1}', encoding="utf-8")
     elif mistake == "overlap":
         arguments += ["--overlap", "1.5"]
     else:

@@ -180,7 +180,7 @@ def test_one_image_that_cannot_be_used_is_answered_with_its_sentence_alone(
 def test_an_output_that_is_a_file_is_refused_before_the_work(
     ufseg: Run, phantom: Path, model: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     trained = ufseg("train", phantom, "--output", tmp_path / "file", "--epochs", 1)
     image = sorted((phantom / "images").iterdir())[0]
     predicted = ufseg("predict", image, "--model", model, "--output", tmp_path / "file")

@@ -37,7 +37,7 @@ def test_a_damaged_run_and_one_with_other_options_are_refused(make_run: Make, tm
     changed = run.entrant.model_copy(update={"options": {"gamma": 3.0}})
     with pytest.raises(ConflictError, match="now focal means"):
         store.find(changed, 0)
-    (store.folder(run.entrant, 0) / "run.json").write_text("{")
+    (store.folder(run.entrant, 0) / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(StorageError, match="Remove it to repeat"):
         store.find(run.entrant, 0)
 
@@ -69,12 +69,12 @@ def test_resuming_may_add_losses_and_seeds_but_change_no_condition(make_request:
 
 
 def test_a_damaged_comparison_is_named(make_request: Make, tmp_path: Path) -> None:
-    (tmp_path / "comparison.json").write_text("[]")
+    (tmp_path / "comparison.json").write_text("[]", encoding="utf-8")
     with pytest.raises(StorageError, match=r"comparison\.json is damaged"):
         begin(make_request(["dice"], ["c"]), tmp_path, resume=True)
 
 
 def test_a_full_or_forbidden_place_is_told(make_request: Make, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(StorageError, match="cannot be written"):
         begin(make_request(["dice"], ["c"]), tmp_path / "file" / "out", resume=False)

@@ -26,7 +26,7 @@ def label(path: Path, *values: int) -> None:
 
 def describe(folder: Path, file: str = "dataset.json", /, **content: Any) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / file).write_text(json.dumps(content))
+    (folder / file).write_text(json.dumps(content), encoding="utf-8")
 
 
 @pytest.fixture
@@ -240,8 +240,8 @@ def test_a_missing_folder_and_one_of_another_kind(tmp_path: Path) -> None:
 
 def test_empty_datasets_are_said_to_be_empty(tmp_path: Path) -> None:
     (tmp_path / "plain" / "images").mkdir(parents=True)
-    (tmp_path / "plain" / "images" / "notes.txt").write_text("no image")
-    (tmp_path / "plain" / "images" / ".hidden.nrrd").write_text("no image")
+    (tmp_path / "plain" / "images" / "notes.txt").write_text("no image", encoding="utf-8")
+    (tmp_path / "plain" / "images" / ".hidden.nrrd").write_text("no image", encoding="utf-8")
     msd(tmp_path / "msd", training=[])
     (tmp_path / "nnunet" / "imagesTr").mkdir(parents=True)
     describe(tmp_path / "nnunet", channel_names={"0": "CT"}, labels={"a": 1})
@@ -267,7 +267,7 @@ def test_label_maps_that_are_all_background(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["{broken", "[1, 2]", '"text"'])
 def test_broken_json_is_named(plain: Path, content: str) -> None:
-    (plain / "dataset.json").write_text(content)
+    (plain / "dataset.json").write_text(content, encoding="utf-8")
     with pytest.raises(DatasetError, match=r"dataset\.json"):
         read_dataset(plain)
 

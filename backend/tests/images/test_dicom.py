@@ -65,7 +65,7 @@ def test_a_single_slice_is_a_volume_of_one(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_dicom(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "letter.txt").write_text("no image")
+    (tmp_path / "letter.txt").write_text("no image", encoding="utf-8")
     with pytest.raises(ImageError, match="holds no DICOM series"):
         read_image(tmp_path)
     assert capfd.readouterr().err == ""
@@ -117,7 +117,7 @@ def test_real_series(shared_data: Path) -> None:
 
 def test_the_modality_is_read_from_slices_only(tmp_path: Path) -> None:
     write_series(tmp_path / "ct")
-    (tmp_path / "ct" / "a note.txt").write_text("no slice")
+    (tmp_path / "ct" / "a note.txt").write_text("no slice", encoding="utf-8")
     write_image(tmp_path / "volume.nii.gz", read_image(tmp_path / "ct"))
     (tmp_path / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM and then nothing")
     assert modality_of(tmp_path / "ct") == "CT"

@@ -127,7 +127,7 @@ def test_cvc_clinicdb_videos_by_metadata(tmp_path: Path) -> None:
     dataset = read_dataset(tmp_path)
     assert [c.subject for c in dataset.cases] == ["video 7", "video 8", "renamed"]
     assert "not known which video" in dataset.warnings[0]
-    (tmp_path / "metadata.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "metadata.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(DatasetError, match="frame_id and sequence_id"):
         read_dataset(tmp_path)
 
@@ -153,7 +153,7 @@ def brats(folder: Path, ending: str = "nii.gz") -> Path:
     training = folder / "MICCAI_BraTS2020_TrainingData"
     volume(training / "BraTS20_Training_001" / f"BraTS20_Training_001_seg.{ending}", 1, 2, 2, 4, 4, 4)
     volume(training / "BraTS20_Training_355" / "W39_1998.09.19_Segm.nii", 4)
-    (training / "name_mapping.csv").write_text("Grade\n")
+    (training / "name_mapping.csv").write_text("Grade\n", encoding="utf-8")
     return folder
 
 
@@ -221,7 +221,7 @@ def test_kits19_before_the_images_were_downloaded(tmp_path: Path) -> None:
 def test_subjects_json_overrules_the_layout(tmp_path: Path) -> None:
     photo(tmp_path / "Original" / "1.tif")
     square(tmp_path / "Ground Truth" / "1.tif")
-    (tmp_path / "subjects.json").write_text('{"1": "Ann"}')
+    (tmp_path / "subjects.json").write_text('{"1": "Ann"}', encoding="utf-8")
     assert read_dataset(tmp_path).cases[0].subject == "Ann"
 
 

@@ -40,7 +40,7 @@ def test_missing_folders_are_made(tmp_path: Path) -> None:
 
 
 def test_a_file_in_place_of_the_folder_is_a_storage_error(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("no folder")
+    (tmp_path / "a").write_text("no folder", encoding="utf-8")
     with pytest.raises(StorageError, match=r"a/x\.nrrd could not be written"):
         write_image(tmp_path / "a" / "x.nrrd", NOISE)
 

@@ -47,7 +47,7 @@ def test_a_name_is_never_a_path(folders: tuple[Path, Path], name: str) -> None:
 
 
 def test_a_model_that_cannot_be_read_is_named_and_hides_no_other(folders: tuple[Path, Path]) -> None:
-    (folders[1] / "circles" / DESCRIPTION_FILE).write_text("{")
+    (folders[1] / "circles" / DESCRIPTION_FILE).write_text("{", encoding="utf-8")
     broken = write_squares_model(folders[1] / "torn")
     (folders[1] / broken.name / WEIGHTS_FILE).unlink()
     models, problems = available_models([folders[1]])

@@ -60,7 +60,7 @@ def test_folders_of_before_the_choice_of_architecture_are_read(tmp_path: Path, d
     path = tmp_path / DESCRIPTION_FILE
     content = json.loads(path.read_text(encoding="utf-8"))
     del content["plan"]["architecture"]
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
     assert read_description(tmp_path).plan == description.plan
 
 
@@ -68,7 +68,7 @@ def test_an_architecture_that_contradicts_the_plan_is_refused(tmp_path: Path, de
     write_model(tmp_path, description, network_state(build_network(description.plan, 1)))
     path = tmp_path / DESCRIPTION_FILE
     content = json.loads(path.read_text(encoding="utf-8")) | {"architecture": "paper"}
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(StorageError, match="architecture is 'paper', but the plan's is 'dynunet'"):
         read_description(tmp_path)
 
@@ -94,12 +94,14 @@ def test_damaged_description_is_refused(tmp_path: Path, description: ModelDescri
         read_description(tmp_path)
     write_model(tmp_path, description, network_state(build_network(description.plan, 1)))
     path = tmp_path / DESCRIPTION_FILE
-    path.write_text(path.read_text(encoding="utf-8").replace('"format_version": 1', '"format_version": 9'))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"format_version": 1', '"format_version": 9'), encoding="utf-8"
+    )
     with pytest.raises(StorageError, match="format_version"):
         read_description(tmp_path)
 
 
 def test_an_unwritable_folder_is_said(tmp_path: Path, description: ModelDescription) -> None:
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(StorageError, match="could not be written"):
         write_model(tmp_path / "file" / "model", description, network_state(build_network(description.plan, 1)))

@@ -36,7 +36,7 @@ def test_a_plan_is_readable_json_and_comes_back(tmp_path: Path) -> None:
 def test_plans_of_before_the_choice_of_architecture_are_read(tmp_path: Path) -> None:
     content = PLAN.model_dump()
     del content["architecture"]
-    (tmp_path / "plan.json").write_text(json.dumps(content))
+    (tmp_path / "plan.json").write_text(json.dumps(content), encoding="utf-8")
     assert Plan.read(tmp_path / "plan.json") == PLAN
 
 
@@ -64,7 +64,7 @@ def test_inconsistent_plans_are_refused(tmp_path: Path, change: dict[str, Any], 
     content = {**PLAN.model_dump(), **change}
     with pytest.raises(ValidationError, match=match):
         Plan.model_validate(content)
-    (tmp_path / "plan.json").write_text(json.dumps(content))
+    (tmp_path / "plan.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(PlanError, match=r"plan\.json cannot be used: .*Correct it"):
         Plan.read(tmp_path / "plan.json")
 
@@ -72,7 +72,7 @@ def test_inconsistent_plans_are_refused(tmp_path: Path, change: dict[str, Any], 
 def test_missing_and_broken_files_are_said(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="There is no plan"):
         Plan.read(tmp_path / "absent.json")
-    (tmp_path / "plan.json").write_text("{")
+    (tmp_path / "plan.json").write_text("{", encoding="utf-8")
     with pytest.raises(PlanError, match="cannot be used"):
         Plan.read(tmp_path / "plan.json")
     (tmp_path / "plan.json").write_text("{}", encoding="utf-16")

@@ -99,7 +99,7 @@ def test_a_worker_without_memory_fails_its_job_in_words_and_does_the_next_one(tm
 @pytest.mark.skipif(not LIBRARIES, reason="Debian's package faketime is not installed")
 def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = tmp_path / "clock"
-    clock.write_text("+0")
+    clock.write_text("+0", encoding="utf-8")
     for name, value in {
         "LD_PRELOAD": str(LIBRARIES[0]), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -110,7 +110,7 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         task = service.fill("clock")
         case = service.get(f"/tasks/{task['id']}/cases")[0]
         for number, jump in enumerate(("-4000d", "+4000d"), 2):
-            clock.write_text(jump)
+            clock.write_text(jump, encoding="utf-8")
             time.sleep(1.1)  # the service looks at it once a second
             revision = service.submit(case, sample(number).label)
             assert revision["number"] == number, "the token holds, and the order is that of the calls"
@@ -122,7 +122,7 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert len(years) > 1, "the clock did jump"
         assert [r["number"] for r in service.get(f"/cases/{case['id']}/revisions")] == [1, 2, 3]
         before = _everything(service, task)
-        clock.write_text("-4000d")  # before the next service
+        clock.write_text("-4000d", encoding="utf-8")  # before the next service
     with ServiceProcess(folder) as again:
         assert _everything(again, task) == before
         assert again.get(f"/jobs/{job['id']}")["state"] == "cancelled"

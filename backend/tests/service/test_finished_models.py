@@ -17,7 +17,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "models"
     write_squares_model(folder / "squares")
     (folder / "broken").mkdir()
-    (folder / "broken" / "model.json").write_text("{}")
+    (folder / "broken" / "model.json").write_text("{}", encoding="utf-8")
     (folder / "broken" / "weights.safetensors").write_bytes(b"")
     write_squares_model(folder.parent / "outside")
     return folder

@@ -48,7 +48,7 @@ def test_nothing_to_finish_ends_it_at_once_and_leaves_no_address(tmp_path: Path)
 
 
 def test_the_address_of_a_service_that_is_gone_is_removed_by_the_next(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("{}")
+    (tmp_path / FILE).write_text("{}", encoding="utf-8")
     with ServiceProcess(tmp_path):
         assert not (tmp_path / FILE).exists()
 

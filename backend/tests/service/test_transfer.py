@@ -37,7 +37,7 @@ def put(service: ServiceProcess, name: str, content: bytes) -> Path:
 
 def _peak_bytes(service: ServiceProcess) -> int:
     """Most memory that the service's process has had, Linux only."""
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    status = Path(f"/proc/{service.process.pid}/status").read_text(encoding="utf-8")
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
 
 

@@ -87,6 +87,6 @@ def test_more_cases_than_open_files_are_allowed(tmp_path: Path, make_case: MakeC
 
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path, make_case: MakeCase) -> None:
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(StorageError, match="cannot be used"):
         CaseStore(tmp_path / "file" / "prepared")

@@ -114,7 +114,7 @@ def test_a_checkpoint_continues_only_its_own_training(
 def test_a_checkpoint_that_cannot_be_written_is_said(
     cases: list[PreparedCase], plan: Plan, cpu: Device, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(StorageError, match="could not be written"):
         train(cases, plan, TrainingSettings(epochs=1), device=cpu, checkpoint=tmp_path / "file" / "checkpoint")
 

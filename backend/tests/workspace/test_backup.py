@@ -73,7 +73,7 @@ def test_a_place_in_or_around_the_workspace_is_refused(workspace: Workspace, tmp
 
 def test_a_folder_with_something_else_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "letters").mkdir()
-    (tmp_path / "letters" / "to my aunt.txt").write_text("dear aunt")
+    (tmp_path / "letters" / "to my aunt.txt").write_text("dear aunt", encoding="utf-8")
     with pytest.raises(InputError, match="not empty and holds no backup"):
         back_up(workspace, tmp_path / "letters")
     assert len(list((tmp_path / "letters").iterdir())) == 1

@@ -47,7 +47,7 @@ def test_missing_files_are_found(workspace: Workspace) -> None:
 def test_what_no_record_names_is_listed_and_harmless(workspace: Workspace) -> None:
     fill_with_everything(workspace)
     orphan = workspace.store.add_bytes(b"{}", ".json")
-    (workspace.folder / "files" / "notes.txt").write_text("mine")
+    (workspace.folder / "files" / "notes.txt").write_text("mine", encoding="utf-8")
     report = check_workspace(workspace)
     assert report.whole
     assert report.orphans == (f"files/{orphan[:2]}/{orphan[2:]}.json",)

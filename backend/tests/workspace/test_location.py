@@ -37,10 +37,10 @@ def test_folder_and_database_belong_together(tmp_path: Path, postgresql: Postgre
         Workspace(tmp_path / "first", second)
     marker = tmp_path / "first" / MARKER
     content = json.loads(marker.read_text(encoding="utf-8"))
-    marker.write_text(json.dumps(content | {"url": second}))
+    marker.write_text(json.dumps(content | {"url": second}), encoding="utf-8")
     with pytest.raises(ConflictError, match="of another workspace"):
         Workspace(tmp_path / "first")
-    marker.write_text("{")
+    marker.write_text("{", encoding="utf-8")
     with pytest.raises(StorageError, match="is damaged"):
         Workspace(tmp_path / "first")
     marker.unlink()

@@ -73,7 +73,7 @@ def test_nothing_is_lost(version: str, server: Engine, tmp_path: Path) -> None:
     with server.connect() as connection:
         own = connection.exec_driver_sql("SELECT id FROM workspace_identity").scalar()
     url = server.url.render_as_string(hide_password=False)
-    (tmp_path / "database.json").write_text(json.dumps({"workspace": own, "url": url}))
+    (tmp_path / "database.json").write_text(json.dumps({"workspace": own, "url": url}), encoding="utf-8")
     with Workspace(tmp_path) as workspace:
         assert check_workspace(workspace).whole, check_workspace(workspace).problems
         knee = workspace.tasks.find("Knee")
