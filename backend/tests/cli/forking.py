@@ -15,6 +15,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
+import torch
+
 from ufseg.networks.process_environment import computing_environment
 
 # None of the command line's own: its consoles look at the environment when they are made.
@@ -59,6 +61,8 @@ def _command(arguments: list[str], environment: dict[str, str], folder: str, out
             os.dup2(file.fileno(), number)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))
     sys.argv = ["ufseg", *arguments]
+    if threads := environment.get("OMP_NUM_THREADS"):  # PyTorch has read it already
+        torch.set_num_threads(int(threads))
 
     from ufseg.cli.main import main
 
