@@ -13,7 +13,7 @@ SOURCES := backend UnifiedFocalSeg Testing demo
 # Qt widgets are tested without a screen.
 export QT_QPA_PLATFORM ?= offscreen
 
-.PHONY: demo test lint style format lock clean
+.PHONY: demo test lint style types format lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python demo/run_demo.py $(if $(DATA),--data "$(DATA)")
@@ -24,15 +24,17 @@ test: export OMP_NUM_THREADS = 1
 test: export OMP_WAIT_POLICY = PASSIVE
 # Types are checked beside the tests, which wait for something an eighth of the time.
 test: $(VENV)/.test style
-	cd backend && { nice $(BIN)/mypy & types=$$!; $(BIN)/python -m pytest -n 2 --dist worksteal && wait $$types; }
+	$(MAKE) types & types=$$!; cd backend && $(BIN)/python -m pytest -n 2 --dist worksteal && wait $$types
 	$(BIN)/python -m pytest Testing -n 2 --dist loadfile
 
-lint: style
-	cd backend && $(BIN)/mypy --num-workers 2
+lint: style types
 
 style: $(VENV)/.test
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
+
+types: $(VENV)/.test
+	cd backend && nice $(BIN)/mypy
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -1,4 +1,4 @@
-"""The command line as a user runs it: a process of its own."""
+"""The command line in processes of its own, as a user runs it, but for how they start; see `forking`."""
 
 from __future__ import annotations
 

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from ufseg.errors import NotFoundError
-from ufseg.service.resuming import ABANDONED_SECONDS, Resumable, UploadRequest, UploadState
+from ufseg.service.resuming import Resumable, UploadRequest, UploadState
 from ufseg.service.run import clean_up
 from ufseg.service.uploads import Uploads
 from ufseg.workspace import Workspace
 from ufseg.workspace.retention import remove_derived
+from ufseg.workspace.store import ABANDONED_SECONDS
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -16,6 +17,7 @@ from ufseg.networks.model_folder import write_atomic
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _CHOICE_FILE = "choice.json"
 _OUTCOME_FILE = "outcome.json"
+_Kept = TypeVar("_Kept", bound=BaseModel)
 
 
 class TrainingChoice(BaseModel):
@@ -47,10 +49,7 @@ class TrainingChoice(BaseModel):
 
 def read_choice(folder: Path) -> TrainingChoice | None:
     """What the training of this folder was begun with; None if it was not begun, or its file is damaged."""
-    try:
-        return TrainingChoice.model_validate_json((folder / _CHOICE_FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return _read(folder / _CHOICE_FILE, TrainingChoice)
 
 
 def write_choice(folder: Path, choice: TrainingChoice) -> None:
@@ -60,15 +59,19 @@ def write_choice(folder: Path, choice: TrainingChoice) -> None:
 
 def read_outcome(folder: Path) -> TrainingOutcome | None:
     """What the version was judged by that the training of this folder has kept; None without one."""
-    try:
-        return TrainingOutcome.model_validate_json((folder / _OUTCOME_FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return _read(folder / _OUTCOME_FILE, TrainingOutcome)
 
 
 def write_outcome(folder: Path, outcome: TrainingOutcome) -> None:
     """Keep it; may raise OSError."""
     write_atomic(folder / _OUTCOME_FILE, outcome.model_dump_json().encode())
+
+
+def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def checkpoint_step(folder: Path) -> int | None:

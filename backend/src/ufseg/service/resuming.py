@@ -23,10 +23,9 @@ from ufseg.service.access import too_large
 from ufseg.service.uploads import Uploads, stream_body
 from ufseg.workspace.disk import discard, require_free, storage_errors
 from ufseg.workspace.records import FileRecord
-from ufseg.workspace.store import sha256_of
+from ufseg.workspace.store import ABANDONED_SECONDS, sha256_of
 from ufseg.workspace.workspace import Workspace
 
-ABANDONED_SECONDS = 3600.0
 OFFSET_HEADER = "Upload-Offset"
 _ID = re.compile(r"[0-9a-f]{24}\Z")
 
@@ -123,13 +122,9 @@ class Resumable:
             await stream_body(request, write)
             return await asyncio.shield(run_in_threadpool(self._finish_if_whole, upload))
 
-    def discard_abandoned(self, now: float | None = None) -> int:
-        """Remove what nobody has added to for `ABANDONED_SECONDS`, and nobody is adding to; returns how many uploads.
-
-        Args:
-            now: seconds of the system's clock; read from it if None.
-        """
-        before = (time.time() if now is None else now) - ABANDONED_SECONDS
+    def discard_abandoned(self) -> int:
+        """Remove what nobody has added to for `ABANDONED_SECONDS` nor is adding to now; returns how many uploads."""
+        before = time.time() - ABANDONED_SECONDS
         removed = 0
         for description in sorted((self._workspace.folder / "incoming").glob("*.upload.json")):
             upload = description.name.partition(".")[0]

@@ -20,7 +20,8 @@ SUFFIXES = (".nrrd", ".safetensors", ".json")
 # Room for a header and for the database to note the file.
 _HEADER_BYTES = 64 << 10
 # Nobody takes that long between two writes to a file.
-_ABANDONED_SECONDS = 3600
+ABANDONED_SECONDS = 3600.0
+"""Half-written files that nobody has added to for so long are removed."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _STORED = re.compile(rf"([0-9a-f]{{2}})/([0-9a-f]{{62}})({'|'.join(map(re.escape, SUFFIXES))})\Z")
 
@@ -94,7 +95,7 @@ class ContentStore:
             with suppress(FileNotFoundError):  # its writer has just finished it
                 name = path.name.partition(".")[0]
                 written[name] = max(written.get(name, 0.0), path.lstat().st_mtime)
-        before = time.time() - _ABANDONED_SECONDS
+        before = time.time() - ABANDONED_SECONDS
         for path in paths:
             if written.get(path.name.partition(".")[0], before) < before:
                 if path.is_dir() and not path.is_symlink():  # of a backup or repair that was killed
