@@ -115,7 +115,10 @@ def test_an_image_with_nan_is_refused(ufseg: Run, phantom: Path, model: Path, tm
 
 
 def test_a_stopped_training_is_resumed(phantom: Path, ufseg: Run, tmp_path: Path) -> None:
-    command = ["train", str(phantom), "--output", str(tmp_path / "model"), "--epochs", "4", "--device", "cpu"]
+    data = shutil.copytree(phantom, tmp_path / "data")
+    for image in sorted((data / "images").iterdir())[:2]:
+        sitk.WriteImage(sitk.ReadImage(image) * 0, image)
+    command = ["train", str(data), "--output", str(tmp_path / "model"), "--epochs", "4", "--device", "cpu"]
     running = subprocess.Popen(
         [sys.executable, "-m", "ufseg.cli.main", *command],
         stdout=subprocess.PIPE,
@@ -129,6 +132,7 @@ def test_a_stopped_training_is_resumed(phantom: Path, ufseg: Run, tmp_path: Path
     errors = running.communicate(timeout=100)[1]
     assert running.returncode == 1
     assert "--resume" in errors
+    assert "constant (" in errors, "what should be known of the data is said before it is trained on"
     assert not (tmp_path / "model" / "model.json").exists()
     resumed = ufseg(*command, "--resume")
     assert resumed.returncode == 0, resumed.stderr
